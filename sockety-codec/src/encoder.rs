@@ -85,7 +85,7 @@ impl Encoder {
 
     /// Starts a message or response. Its content, if any, is sent by the methods below.
     ///
-    /// Its head must announce the given files. Afterwards, the channel is in use until everything
+    /// Its head must announce these files. Afterwards, the channel is in use until everything
     /// announced has been sent.
     ///
     /// # Errors
@@ -114,7 +114,7 @@ impl Encoder {
 
     /// Writes a whole message or response with its payload, and leaves the channel free.
     ///
-    /// What `head` says about content is ignored: the payload is the given one, and there are
+    /// What `head` says about content is ignored: the payload is the one that is passed, and there are
     /// neither files nor a stream.
     ///
     /// # Errors

@@ -76,7 +76,7 @@ pub enum PacketKind {
     Metadata,
     /// Credit for content, and requests to stop sending some (`ext.flow`).
     Flow,
-    /// The unassigned kind of the extension's type (`ext.packet.kind`). Nobody knows where it ends.
+    /// The unassigned kind of the extension's type (`ext.packet.kind`). Its end is not known.
     Unassigned,
 }
 

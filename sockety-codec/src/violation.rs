@@ -173,7 +173,7 @@ pub enum Violation {
         /// The part.
         part: Part,
     },
-    /// A Flow entry says of a file that it was read to its end, which was not sent
+    /// A Flow entry says that a file was read to its end, which was not sent
     /// (`ext.credit.enough`).
     #[error("flow entry releases file {index} of message {number} before its end")]
     FlowFileOpen {

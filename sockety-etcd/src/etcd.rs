@@ -77,7 +77,7 @@ impl Etcd {
     /// The servers whose keys begin with this prefix and a slash, read by a client of yours.
     ///
     /// The client should have been made with [`options`]: one that does not
-    /// [require a leader](ConnectOptions::with_require_leader) watches in vain on a member that has lost the others, and one
+    /// [require a leader](ConnectOptions::with_require_leader) notices no changes on a member that has lost the others, and one
     /// that pings etcd more often than every 5 s is disconnected.
     pub fn new(client: Client, prefix: impl AsRef<str>) -> Self {
         let prefix: Arc<str> = prefix.as_ref().trim_end_matches('/').into();

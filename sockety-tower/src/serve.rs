@@ -15,7 +15,7 @@ use tracing::debug;
 
 /// tower layers as middleware of a router: each message passes through them on its way to its handler.
 ///
-/// Each message has services of its own, so state that layers need across messages must be shared, as
+/// Each message has separate services, so state that layers need across messages must be shared, as
 /// tower's `GlobalConcurrencyLimitLayer` does. If a layer returns an error, such as that of a timeout, the
 /// message is dropped, and so answered with code 5, Internal Error; the error is logged at debug.
 ///

@@ -1,7 +1,7 @@
-//! One client for many servers: found by discovery, chosen by load, replaced while calls go on.
+//! One client for many servers, which discovery finds, and which can be replaced while calls go on.
 //!
-//! [`Fleet`] keeps connections to the servers of a service. Its [`client`](Fleet::client) is the generated client, whose calls each
-//! go to the better of two servers picked at random.
+//! [`Fleet`] keeps connections to the servers of a service. Its [`client`](Fleet::client) is the generated client. Each of its calls
+//! goes to the better of two servers that are picked at random.
 //!
 //! ```
 //! # use sockety::{Server, service};

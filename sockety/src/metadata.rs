@@ -1,5 +1,4 @@
-//! What travels with a message besides its content: entries with names, and the trace that it belongs
-//! to.
+//! What a message has besides its content: named entries, and the trace that it belongs to.
 //!
 //! Metadata needs a connection that [uses the extension](crate::Connection::is_extended): see
 //! [`Options::extension`](crate::Options::extension).

@@ -1,16 +1,16 @@
 //! Tools for tests of code that uses Sockety; needs the feature `test`.
 //!
-//! Everything runs in memory, on one thread if the test wants that, and takes its time from tokio: in
+//! Everything runs in memory, on one thread if the test wants that, and uses the clock of tokio: in
 //! a test with `#[tokio::test(start_paused = true)]`, delays and timeouts pass at once and in order.
 //!
 //! - [`Pair`] makes a client and a server that know each other by an address and a certificate of
 //!   your choice, over a link with [`Faults`].
 //! - [`link()`] makes such a link for [`Connection::over`](crate::Connection::over), and [`Link`]
 //!   pauses and cuts it.
-//! - [`spill_in_place`] keeps temporary files from threads, for simulations whose seeds decide everything.
+//! - [`spill_in_place`] writes temporary files without other threads, for simulations whose seeds decide everything.
 //! - [`Recorder`] is middleware that records what was called, waits for calls, and refuses some.
 //!
-//! Without faults, [`pair`](crate::pair()) and the `local` of generated clients do, and need no feature. A
+//! Without faults, use [`pair`](crate::pair()) or the `local` of generated clients, which need no feature. A
 //! mock of a service is an implementation of its trait.
 //!
 //! ```

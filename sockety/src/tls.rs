@@ -24,14 +24,14 @@
 //!
 //! - TLS 1.3 and 1.2. The features `tls` (aws-lc-rs) and `tls-ring` choose the cryptography; a process-wide default is
 //!   neither used nor set.
-//! - A server's certificate is checked for the host that was dialled, and for nothing that a peer says. With mutual TLS
-//!   ([`TlsServer::require_clients`], [`TlsClient::identity`]) either side knows the other by
+//! - A server's certificate must match the host that the client connects to. With mutual TLS ([`TlsServer::require_clients`],
+//!   [`TlsClient::identity`]), each side knows the other by
 //!   [`Connection::peer_identity`](crate::connection::Connection::peer_identity).
-//! - ALPN: both sides offer `sockety/1`. A peer that names other protocols only is refused, one without ALPN is not,
-//!   unless it is required.
+//! - Both sides offer `sockety/1` by ALPN. A peer that offers only other protocols is refused. A peer without ALPN is
+//!   accepted, unless ALPN is required.
 //! - Sessions are resumed. Early data (0-RTT) is never sent or accepted: it could be executed twice.
-//! - A link that ends inside a message is never taken for an end, whether TLS was closed in order or not.
-//! - Certificates are renewed while a server runs: [`ServerHandle::set_tls`](crate::server::handle::ServerHandle::set_tls).
+//! - If a link ends inside a message, the message is never taken for complete, whether TLS was closed in order or not.
+//! - Certificates can be renewed while a server runs: [`ServerHandle::set_tls`](crate::server::handle::ServerHandle::set_tls).
 //!
 //! Without TLS, anyone on the way can read and change what is sent.
 

@@ -44,7 +44,7 @@
 //! | `error.type` | if it failed: the status, or one of the words below |
 //! | `otel.status_code` | `error` if it failed |
 //! | `otel.status_description` | the text of the caller's error, with its causes |
-//! | `server.address`, `server.port` | the address that the caller connected to, as it was given |
+//! | `server.address`, `server.port` | the address that the caller connected to, as it was passed |
 //! | `network.peer.address`, `network.peer.port` | the other end, if the connection uses TCP |
 //! | `sockety.message.id` | the id of the message, which is the same on both ends and so relates their spans |
 //! | `trace_id`, `span_id`, `parent_id` | the place of the span in its trace, as hexadecimal digits: see [below](#traces) |
@@ -55,11 +55,11 @@
 //! `replied`, `executed`, `not_executed`, `not_sent` or `unknown`; `one_way` if no reply is
 //! expected, `kept` if a handler will reply later.
 //!
-//! For a caller, every reply other than status `0` is an error. For a server, only those are that
-//! it is to blame for: code 2, Not Implemented, code 5, Internal Error, and the codes of this
+//! For a caller, every reply other than status `0` is an error. For a server, only those are that are
+//! its own fault: code 2, Not Implemented, code 5, Internal Error, and the codes of this
 //! framework from 3,840 on. Without a reply, `error.type` is `unfinished` on a server, if a handler
 //! panicked or was dropped. It is `content_failed` if a file or the stream of the reply could not be
-//! sent to its end, because what it came from failed; not if the caller did not want the rest. For a caller it is the error: `timed_out`, `disconnected`, `given_up`,
+//! sent to its end, because its source failed; not if the caller did not want the rest. For a caller it is the error: `timed_out`, `disconnected`, `given_up`,
 //! `response_lost`, `source`, `overrun`, or, if nothing was sent, `rejected_by_middleware`,
 //! `encode`, `payload_too_large`, `usage`, `busy`, `channels_exhausted`, `content_taken`, `full`,
 //! `not_expected`, `cut_off`, `peer_going_away`.
@@ -68,11 +68,11 @@
 //!
 //! Spans of one trace have the same `trace_id`, on all sides. `CallSpans` sends the ids of its span with the call as W3C trace context,
 //! if the connection [uses the extension](crate::Connection::is_extended), and `ServeSpans` makes its span a child of that. Calls
-//! that a handler makes belong to the trace of its message by themselves, those of tasks that it spawns in
-//! [`Context::scope`](crate::Context::scope). A call or a message without a trace begins one, which is marked as sampled; otherwise the mark is handed on
-//! as it came. Without the extension, each side has traces of its own.
+//! that a handler makes belong to the trace of its message, and so do those of tasks that it spawns in
+//! [`Context::scope`](crate::Context::scope). A call or a message without a trace begins one, which is marked as sampled; otherwise the mark is passed
+//! on as it came. Without the extension, each side has separate traces.
 //!
-//! The ids are those of these spans, and not of OpenTelemetry. With a tracer that has ids of its own, leave them out with
+//! The ids are those of these spans, and not of OpenTelemetry. With a tracer that has its own ids, leave them out with
 //! [`CallSpans::without_trace`] and [`ServeSpans::without_trace`], and let middleware carry the tracer's
 //! ([`OutgoingCall::set_trace`](crate::client::OutgoingCall::set_trace), [`Incoming::set_trace`](crate::serve::Incoming::set_trace)): the guide has
 //! an example.

@@ -47,7 +47,7 @@ pub struct Windows {
 pub enum Fate {
     /// It waits for its reader.
     Keep,
-    /// Nobody will read it. It was counted as taken.
+    /// It will not be read. It was counted as taken.
     Drop,
 }
 

@@ -39,8 +39,8 @@ pub const MAX_VALUE: usize = 65_535;
 /// What was said about a message before it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Metadata<'a> {
-    /// Milliseconds until nobody waits for the message any more; `Some(None)` says that there is no
-    /// such time, also where the sender's [settings](super::Settings::deadline_millis) have one. At
+    /// Milliseconds until the sender no longer waits for an answer; `Some(None)` says that there is no
+    /// such time, even if the sender's [settings](super::Settings::deadline_millis) have one. At
     /// most 2^32 - 2.
     pub deadline: Option<Option<u32>>,
     /// The trace that the message belongs to.
@@ -137,7 +137,7 @@ const MAX_MILLIS: u32 = u32::MAX - 1;
 #[derive(Debug, Default)]
 struct Names(Vec<Box<str>>);
 
-/// Slots with names that nobody has to send.
+/// Slots with names that need not be sent.
 const WELL_KNOWN: [&str; 3] = ["tracestate", "baggage", "authorization"];
 /// The first slot of a name that was remembered; those between are kept.
 const FIRST_REMEMBERED: u8 = 16;
