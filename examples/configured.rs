@@ -41,7 +41,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         Some(path) => fs::read_to_string(path)?,
         None => CONFIGURATION.to_owned(),
     };
-    let configuration: Configuration = toml::from_str(&text)?;
+    // Its `Debug`, which `main` would print, has the whole file, and perhaps secrets.
+    let configuration: Configuration = toml::from_str(&text).map_err(|error| error.to_string())?;
     let server = Server::bind(&*configuration.listen)
         .await?
         .max_connections(configuration.max_connections)

@@ -119,6 +119,7 @@ impl Host {
         let is_in_brackets = text.starts_with('[') && text.ends_with(']');
         let (name, port) = match text.rsplit_once(':') {
             Some(parts) if !is_in_brackets => parts,
+            _ if text.starts_with(['/', '.']) => return Err(AddressProblem::IsPath),
             _ => return Err(AddressProblem::NoPort),
         };
         match name {

@@ -1315,3 +1315,40 @@ async fn calls_of_a_client_that_reconnects_are_cancelled_on_the_connection_that_
     assert_eq!(known(report.cancel().await), (Outcome::NotSent, None));
     assert_eq!(books.counts(), [1, 1, 0]);
 }
+
+#[sockety::service]
+trait Slow {
+    async fn sleep(&self, cx: &Context) -> bool;
+}
+
+/// Says when its handler begins, and when it is dropped.
+struct Sleeper(tokio::sync::mpsc::UnboundedSender<Option<Duration>>);
+
+impl Slow for Sleeper {
+    async fn sleep(&self, cx: &Context) -> bool {
+        struct Dropped(tokio::sync::mpsc::UnboundedSender<Option<Duration>>);
+
+        impl Drop for Dropped {
+            fn drop(&mut self) {
+                let _ = self.0.send(None);
+            }
+        }
+
+        let _dropped = Dropped(self.0.clone());
+        let _ = self.0.send(cx.deadline());
+        pending().await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_local_client_steers_its_calls_like_one_over_a_network() {
+    let (said, mut hears) = tokio::sync::mpsc::unbounded_channel();
+    let slow = SlowClient::local(Sleeper(said));
+    assert!(slow.connection().is_extended());
+    let call = tokio::spawn(slow.sleep().timeout(Duration::from_secs(7)).into_future());
+    let left = hears.recv().await.expect("begun").expect("a deadline");
+    assert!(left <= Duration::from_secs(7), "{left:?}");
+    assert!(left > Duration::from_secs(6), "{left:?}");
+    call.abort();
+    assert_eq!(hears.recv().await, Some(None));
+}

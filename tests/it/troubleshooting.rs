@@ -43,6 +43,8 @@ fn quoted_texts_exist() {
                 "the trait … is not dyn",
                 "could not find",
                 "future cannot",
+                "borrowed data",
+                "cannot find attribute",
                 "Connection refused",
                 "connection closed by",
                 "failed to lookup",

@@ -36,6 +36,9 @@ pub enum AddressProblem {
     /// No colon and port follow the host.
     #[error("has no port")]
     NoPort,
+    /// It is the path of a file, without `unix://`.
+    #[error("is a path: write unix:// before it")]
+    IsPath,
     /// What follows the last colon is not a number from 0 to 65,535.
     #[error("has an invalid port: must be 0 to 65535")]
     InvalidPort,

@@ -55,8 +55,10 @@ impl<T, E> Call<T, E> {
     /// [`Options::call_timeout`](crate::config::Options::call_timeout).
     ///
     /// The timeout starts when the call is first polled. Setting it after that has no effect. While
-    /// files or the stream of the call are being sent, the clock stops, unless nothing of them moves for
-    /// the whole timeout. After they were sent, it starts again from zero.
+    /// files or the stream of the call are being sent, the clock stops, unless the peer takes nothing of
+    /// them for the whole timeout. After they were sent, it starts again from zero. It does not run while
+    /// the reader of a file or the producer of the stream has nothing to send: to end such a call, drop
+    /// its future, for example with `tokio::time::timeout`.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.exchange.set_timeout(timeout);
         self

@@ -149,6 +149,12 @@ pub enum ConnectProblem {
     /// the error of rustls.
     #[error("TLS handshake failed")]
     Tls(#[source] io::Error),
+    /// The peer closed during the TLS handshake, without saying why.
+    #[error(
+        "peer closed during the TLS handshake: it may not speak TLS, or have refused the certificate \
+         of this side"
+    )]
+    ClosedDuringTls(#[source] io::Error),
     /// The peer does not speak TLS: its first bytes are something else.
     #[error("peer does not speak TLS: {hint}")]
     NotTls {
@@ -226,6 +232,7 @@ impl ConnectProblem {
             | Self::Io(_)
             | Self::Closed
             | Self::ClosedSilently
+            | Self::ClosedDuringTls(_)
             | Self::ClosedAfterTls
             | Self::AtLimit(_) => true,
             Self::Tls(error) => is_gone(error),

@@ -104,6 +104,7 @@ fn errors() -> Vec<Box<dyn Error>> {
             Some(([127, 0, 0, 1], 9000).into()),
         )),
         Box::new(ConnectProblem::Tls(io())),
+        Box::new(ConnectProblem::ClosedDuringTls(io())),
         Box::new(ConnectProblem::NotTls {
             hint: "hint",
             source: io(),

@@ -48,6 +48,7 @@ fn reason<'a>(counters: &'a FailureCounters, error: &ConnectProblem) -> &'a Atom
     match error {
         ConnectProblem::Handshake(_) => &counters.other_protocol,
         ConnectProblem::Tls(_)
+        | ConnectProblem::ClosedDuringTls(_)
         | ConnectProblem::NotTls { .. }
         | ConnectProblem::NoAlpn
         | ConnectProblem::NoExtension

@@ -8,7 +8,7 @@ use tokio_rustls::{
 };
 
 use super::{PROTOCOL, closable::Closable, peer_identity::PeerIdentity};
-use crate::error::connect::ConnectProblem;
+use crate::error::connect::{ConnectProblem, is_gone};
 
 /// A TLS handshake to come.
 pub(crate) enum Handshake {
@@ -111,6 +111,7 @@ fn failure(error: io::Error, hint: &'static str) -> ConnectProblem {
             let kind = error.kind();
             ConnectProblem::Tls(io::Error::new(kind, OfAuthority(refused.clone())))
         }
+        None if is_gone(&error) => ConnectProblem::ClosedDuringTls(error),
         _ => ConnectProblem::Tls(error),
     }
 }

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Returns a connection whose other side serves what it is given, until the connection is closed or
-/// has no handles.
+/// has no handles. Both sides use the extension, like those of [`pair`](super::establish::pair).
 pub(crate) fn local(serve: impl IntoRouter) -> Connection {
     let common = Common::default();
     let (near, far) = tokio::io::duplex(64 * 1024);
@@ -34,17 +34,15 @@ fn begin(
     router: Router,
     common: Common,
 ) -> (Connection, Box<Driver<DuplexStream, Arc<Router>>>) {
-    let (channels, mut header) = (common.options.limits.channels(), Vec::new());
-    ConnectionHeader::new(channels).encode(&mut header);
-    let mut decoder = Decoder::new(common.options.limits).whole_messages();
+    let mut header = Vec::new();
+    ConnectionHeader::OFFER.encode(&mut header);
+    let mut decoder = Decoder::new(common.options.limits)
+        .whole_messages()
+        .offering_extension();
     decoder
         .decode(&mut &header[..])
         .expect("our own header is legal");
-    let shared = Arc::new(Shared::new(
-        common,
-        Peer::default(),
-        Negotiated::Base(channels),
-    ));
+    let shared = Arc::new(Shared::new(common, Peer::default(), Negotiated::Extended));
     let driver = Driver::new(io, Arc::clone(&shared), decoder, Arc::new(router));
     (Connection::new(shared), driver)
 }
