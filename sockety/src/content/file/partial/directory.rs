@@ -34,6 +34,10 @@ pub(crate) fn try_lock(file: &File) -> io::Result<bool> {
 
 /// Locks a file until it is closed. Returns `false` if another process or handle has locked it.
 #[cfg(not(unix))]
+#[expect(
+    clippy::incompatible_msrv,
+    reason = "Windows needs Rust 1.89, for this alone"
+)]
 pub(crate) fn try_lock(file: &File) -> io::Result<bool> {
     use std::fs::TryLockError;
 
