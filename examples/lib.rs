@@ -5,6 +5,11 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+/// The same for the README that crates.io shows for the library.
+#[cfg(doctest)]
+#[doc = include_str!("../sockety/README.md")]
+struct LibraryReadme;
+
 /// Compiles and runs the code in the guide. Each page is a separate test, so that a failure names
 /// its page.
 #[cfg(doctest)]

@@ -61,6 +61,6 @@ mod compare;
 pub use compare::{Allowed, Change, Direction, Report, Rule, UnknownRule, Verdict, compare};
 
 /// Compiles and runs the example of the README.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "specta"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
