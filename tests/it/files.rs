@@ -784,3 +784,30 @@ async fn t_c10_file_packets_are_small_and_each_file_ends_once() {
     passed.expect("passed");
     packets.peer.expect_silence().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_progress_of_a_file_is_reported_while_it_is_sent_and_again_when_it_is_sent_again() {
+    const SIZE: usize = 2_000_000;
+    let disk = OnDisk::new("progress.bin", &[1; SIZE]);
+    for file in [disk.open().await, File::from_bytes("memory", vec![1; SIZE])] {
+        let (handler, mut heard) = reading(Order::Forward);
+        let (near, _far) = pair_serving(handler).await;
+        let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+        let note = std::sync::Arc::clone(&seen);
+        let name = file.name().to_owned();
+        let file = file.on_progress(move |sent, size| {
+            assert_eq!(size, SIZE as u64);
+            note.lock().expect("no panic").push(sent);
+        });
+        let draft = with_files([file]);
+        for _ in 0..2 {
+            near.pass(&draft).await.expect("passed");
+            let read = heard.recv().await.expect("read");
+            assert_eq!(read, [found(&name, &vec![1; SIZE])]);
+            let sent = std::mem::take(&mut *seen.lock().expect("no panic"));
+            assert!(sent.len() > 1, "{sent:?}");
+            assert!(sent.is_sorted(), "{sent:?}");
+            assert_eq!(sent.last(), Some(&(SIZE as u64)));
+        }
+    }
+}

@@ -356,6 +356,7 @@ async fn send_file(mut file: File, writer: &mut PartWriter) -> Result<(), Source
             return Err(file.size_changed(found));
         }
         writer.push(chunk).await?;
+        file.report(found);
     }
     if found < file.size() {
         return Err(file.size_changed(found));

@@ -37,7 +37,12 @@ pub struct File {
     name: Arc<str>,
     size: u64,
     content: Content,
+    on_progress: Option<OnProgress>,
 }
+
+/// Called with the bytes that were sent, and with those of the whole file. Shared by all attempts to
+/// send it.
+type OnProgress = Arc<dyn Fn(u64, u64) + Send + Sync>;
 
 enum Content {
     Memory(Bytes),
@@ -62,6 +67,7 @@ impl File {
             name: name.into().into(),
             size: bytes.len() as u64,
             content: Content::Memory(bytes),
+            on_progress: None,
         }
     }
 
@@ -91,6 +97,7 @@ impl File {
             name: name.into(),
             size: metadata.len(),
             content: Content::Path(path),
+            on_progress: None,
         })
     }
 
@@ -104,6 +111,7 @@ impl File {
             name: name.into().into(),
             size,
             content: Content::Reader(SyncWrapper::new(Box::pin(reader))),
+            on_progress: None,
         }
     }
 
@@ -112,6 +120,7 @@ impl File {
             name,
             size,
             content: Content::Received(reader),
+            on_progress: None,
         }
     }
 
@@ -119,6 +128,29 @@ impl File {
     pub fn with_name(mut self, name: impl Into<String>) -> Self {
         self.name = name.into().into();
         self
+    }
+
+    /// Calls `on_progress` while the file is sent, with the number of bytes that the connection has
+    /// taken so far and with its size. They may still be in buffers of this side: at the end, that is
+    /// no sign that the peer has them; the reply is. If the file is sent again, it begins at 0 again.
+    /// It must return at once, because the sending waits for it.
+    ///
+    /// For a received file, see [`Save::on_progress`](save::Save::on_progress).
+    ///
+    /// ```
+    /// # use sockety::File;
+    /// let file = File::from_bytes("notes.txt", "remember the milk")
+    ///     .on_progress(|sent, size| println!("{} %", sent * 100 / size));
+    /// ```
+    pub fn on_progress(mut self, on_progress: impl Fn(u64, u64) + Send + Sync + 'static) -> Self {
+        self.on_progress = Some(Arc::new(on_progress));
+        self
+    }
+
+    pub(crate) fn report(&self, sent: u64) {
+        if let Some(on_progress) = &self.on_progress {
+            on_progress(sent, self.size);
+        }
     }
 
     /// The name. The peer chooses the name of a received file, so treat it as data, not as a path.
@@ -171,9 +203,14 @@ impl File {
         self.next_chunk_of(DISK_CHUNK).await
     }
 
-    /// Like [`File::next_chunk`], with at most `most` bytes of a file on disk.
+    /// Like [`File::next_chunk`], with at most `most` bytes of a file on disk, or of one whose progress
+    /// is reported.
     pub(crate) async fn next_chunk_of(&mut self, most: usize) -> io::Result<Option<Bytes>> {
         match &mut self.content {
+            Content::Memory(bytes) if self.on_progress.is_some() => {
+                let chunk = bytes.split_to(bytes.len().min(most));
+                Ok(Some(chunk).filter(|chunk| !chunk.is_empty()))
+            }
             Content::Memory(bytes) => {
                 Ok(Some(std::mem::take(bytes)).filter(|bytes| !bytes.is_empty()))
             }
@@ -214,13 +251,15 @@ impl File {
         Ok(Some(chunk.freeze()).filter(|chunk| !chunk.is_empty()))
     }
 
-    /// The bytes, when they are in memory.
+    /// The bytes, when they are in memory and nobody asks for progress.
     pub(crate) fn in_memory(&self) -> Option<Bytes> {
         match &self.content {
-            Content::Memory(bytes) => Some(bytes.clone()),
-            Content::Path(_) | Content::OnDisk(_) | Content::Reader(_) | Content::Received(_) => {
-                None
-            }
+            Content::Memory(bytes) if self.on_progress.is_none() => Some(bytes.clone()),
+            Content::Memory(_)
+            | Content::Path(_)
+            | Content::OnDisk(_)
+            | Content::Reader(_)
+            | Content::Received(_) => None,
         }
     }
 
@@ -235,6 +274,7 @@ impl File {
             name: Arc::clone(&self.name),
             size: self.size,
             content,
+            on_progress: self.on_progress.clone(),
         })
     }
 
