@@ -911,17 +911,15 @@ async fn the_time_to_the_reply_of_a_long_poll_is_no_latency() {
     let fleet = fleet_of(std::slice::from_ref(&server)).await;
     let bank = fleet.client();
     let latency = || fleet.endpoints()[0].latency;
-    // That of a server without a sample: nobody is as fast.
-    let before = Duration::from_micros(1);
     server.worker.hangs.store(true, Ordering::SeqCst);
     for _ in 0..3 {
         bank.wait().await.expect("answered");
         // Another way through the client.
         bank.wait().timeout(LONG).await.expect("answered");
     }
-    assert_eq!(latency(), Some(before));
+    assert_eq!(latency(), None);
     bank.hang().await.expect("answered");
-    assert!(latency() > Some(before));
+    assert!(latency().is_some());
 }
 
 #[tokio::test]

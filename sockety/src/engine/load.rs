@@ -4,7 +4,7 @@
 //! should be answered first. Picking reads atomics and takes no lock. It is Finagle's "peak EWMA", which is also what tower and linkerd
 //! use:
 //!
-//! - A sample above the mean becomes the mean at once; one below moves it by *t* ÷ (10 s + *t*), where *t* is the time since the last
+//! - The first sample, and each above the mean, becomes the mean at once; one below moves it by *t* ÷ (10 s + *t*), where *t* is the time since the last
 //!   sample. An endpoint that becomes slow is avoided from its first slow reply on, and one fast reply does not hide ten slow ones.
 //! - A failure counts as a sample of max(deadline or 1 s, 2 × mean). An endpoint that refuses at once would otherwise look like the
 //!   fastest one and attract the calls of all others, which is a known fault of `tower::load::PeakEwma`.
@@ -172,6 +172,11 @@ impl Load {
         Duration::from_nanos(nanos as u64)
     }
 
+    /// Whether the mean is that of its own replies, and not where it was set to begin.
+    pub(crate) fn is_sampled(&self) -> bool {
+        Mean::unpack(self.mean.load(Relaxed)).is_sampled
+    }
+
     /// Whether a call has ended since the last look, other than cancelled.
     pub(crate) fn has_counted(&self) -> bool {
         let counted = self.calls.load(Relaxed) | self.failures.load(Relaxed);
@@ -283,23 +288,32 @@ impl Load {
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Mean {
     nanos: f32,
+    /// Whether a sample is in it. It is the sign of the number, as no mean is negative.
+    is_sampled: bool,
     /// In [`ticks`].
     at: u32,
 }
 
 impl Mean {
+    /// Without samples.
     fn new(nanos: f32, now: u64) -> Self {
-        let at = ticks(now);
-        Self { nanos, at }
+        Self {
+            nanos,
+            is_sampled: false,
+            at: ticks(now),
+        }
     }
 
     fn pack(self) -> u64 {
-        u64::from(self.at) << 32 | u64::from(self.nanos.to_bits())
+        let sign = if self.is_sampled { 0 } else { SIGN };
+        u64::from(self.at) << 32 | u64::from(self.nanos.to_bits() | sign)
     }
 
     fn unpack(packed: u64) -> Self {
+        let bits = (packed & LOW) as u32;
         Self {
-            nanos: f32::from_bits((packed & LOW) as u32),
+            nanos: f32::from_bits(bits & !SIGN),
+            is_sampled: bits & SIGN == 0,
             at: (packed >> 32) as u32,
         }
     }
@@ -317,17 +331,28 @@ impl Mean {
     /// `None` if the sample changes nothing.
     fn next(self, now: u64, sample: f32) -> Option<Self> {
         let since = self.since(now);
-        if sample > self.nanos {
+        let is_sampled = true;
+        if sample > self.nanos || !self.is_sampled {
             let at = if since > 0.0 { ticks(now) } else { self.at };
-            return Some(Self { nanos: sample, at });
+            return Some(Self {
+                nanos: sample,
+                is_sampled,
+                at,
+            });
         }
         if since == 0.0 {
             return None;
         }
         let share = since / (since + DECAY as f32);
-        Some(Self::new(self.nanos + (sample - self.nanos) * share, now))
+        Some(Self {
+            nanos: self.nanos + (sample - self.nanos) * share,
+            is_sampled,
+            at: ticks(now),
+        })
     }
 }
+
+const SIGN: u32 = 1 << 31;
 
 /// 16.4 µs. A `u32` of them comes round after 19 hours, unless [`Load::settle`] is called meanwhile.
 const TICK_BITS: u32 = 14;
@@ -363,7 +388,11 @@ mod tests {
     /// A load with this mean.
     fn load(now: u64, mean: u64) -> Load {
         let load = Load::new(now);
-        load.seed(now, Duration::from_millis(mean));
+        let mean = Mean {
+            is_sampled: true,
+            ..Mean::new(nanos(Duration::from_millis(mean)), now)
+        };
+        load.mean.store(mean.pack(), Relaxed);
         load
     }
 
@@ -461,6 +490,24 @@ mod tests {
             call(&load, SECOND, millis(10), Verdict::Success);
         }
         assert_near(mean(&load), 100.0 - 90.0 / 11.0);
+    }
+
+    #[test]
+    fn a_mean_is_its_own_from_its_first_sample_on() {
+        let load = Load::new(0);
+        call(&load, 0, None, Verdict::Success);
+        assert!(!load.is_sampled());
+        call(&load, 0, millis(5), Verdict::Success);
+        assert!(load.is_sampled());
+        assert_near(mean(&load), 5.0);
+        // It has come back, with the mean of others: its first reply is all that is known of it.
+        load.seed(SECOND, Duration::from_millis(500));
+        assert!(!load.is_sampled());
+        call(&load, SECOND, millis(2), Verdict::Success);
+        assert!(load.is_sampled());
+        assert_near(mean(&load), 2.0);
+        call(&load, 2 * SECOND, millis(1), Verdict::Success);
+        assert_near(mean(&load), 2.0 - 1.0 / 11.0);
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub(super) struct Member {
     pub(super) counts: Counts,
     /// Whether its connections have ended, other than to be replaced, so that the next one is probably to another process.
     pub(super) is_lost: bool,
-    /// Whether it was called, so that it has a latency.
+    /// Whether it had a latency at the last look.
     pub(super) has_latency: bool,
     /// How many bytes had come from it at the last look.
     pub(super) received: u64,
@@ -171,7 +171,6 @@ impl Member {
             state: self.state(),
             open: self.open().map(|(open, _)| open.clone()).collect(),
             load: Arc::clone(&self.load),
-            has_latency: self.has_latency,
             error: self.error.clone(),
         }
     }

@@ -17,7 +17,11 @@ pub struct EndpointStatus {
     pub connections: usize,
     /// How many calls to it are under way.
     pub in_flight: u32,
-    /// How long its replies take: nearer to the longest of the last 10 s than to the average. `None` before the first one.
+    /// How long its replies take: nearer to the longest of the last 10 s than to the average. `None` before the first one,
+    /// and again when the server has come back after an ejection or a restart.
+    ///
+    /// The time counts if the caller waits for the reply when it comes: not for [`Connection::send`](crate::Connection::send) and calls that
+    /// were [started](crate::client::Call::start), nor with files, streams or `#[action(long_poll)]`.
     pub latency: Option<Duration>,
     /// Why the last attempt to connect failed, if it did.
     pub error: Option<Arc<ConnectError>>,
@@ -70,7 +74,6 @@ pub(super) struct Shown {
     pub(super) state: EndpointState,
     pub(super) open: Vec<Connection>,
     pub(super) load: Arc<Load>,
-    pub(super) has_latency: bool,
     pub(super) error: Option<Arc<ConnectError>>,
 }
 
@@ -81,7 +84,7 @@ impl Shown {
             state: self.state,
             connections: self.open.len(),
             in_flight: self.load.in_flight(),
-            latency: (self.has_latency || self.load.has_counted()).then(|| self.load.mean()),
+            latency: self.load.is_sampled().then(|| self.load.mean()),
             error: self.error.clone(),
         }
     }

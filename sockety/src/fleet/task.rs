@@ -481,15 +481,16 @@ impl Task {
         self.on_ejected(ejected.map(|index| (index, Reason::Row)).collect())
     }
 
-    /// Takes what calls have counted since the last second. Returns how many have ended, and whether an endpoint had its first ones, which
-    /// is something to publish: it has a latency.
+    /// Takes what calls have counted since the last second. Returns how many have ended, and whether an endpoint has a latency
+    /// that had none, which is something to publish.
     fn count(&mut self) -> (u64, bool) {
         let (mut all, mut is_new) = (0, false);
         for member in self.members.values_mut() {
             let counts = member.load.look();
             let calls = u64::from(counts.successes) + u64::from(counts.failures);
-            is_new |= calls > 0 && !member.has_latency;
-            member.has_latency |= calls > 0;
+            let is_sampled = member.load.is_sampled();
+            is_new |= is_sampled && !member.has_latency;
+            member.has_latency = is_sampled;
             member.counts.add(counts);
             all += calls;
         }
@@ -614,7 +615,7 @@ impl Task {
                 member.ready_since = None;
             } else if member.ready_since.is_none() {
                 member.ready_since = Some(now);
-                if let Some(mean) = mean.filter(|_| !member.has_latency) {
+                if let Some(mean) = mean.filter(|_| !member.load.is_sampled()) {
                     member.load.seed(loaded::now(), mean);
                 }
             }

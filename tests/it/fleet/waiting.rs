@@ -99,18 +99,20 @@ async fn a_reply_that_is_taken_late_is_no_latency() {
     let server = Running::start();
     let fleet = fleet_of(slice::from_ref(&server)).await;
     let bank = fleet.client();
-    let before = Some(Duration::from_micros(1));
     let started = bank.port().start();
     let drafts = bank.connection().send(&Draft::new("Bank.port")).await;
     let mut request = drafts.expect("sent");
     sleep(Duration::from_millis(50)).await;
     started.await.expect("answered");
     request.response().await.expect("answered");
-    assert_eq!(fleet.endpoints()[0].latency, before);
+    assert_eq!(fleet.endpoints()[0].latency, None);
     // A call that is given up.
     server.worker.hangs.store(false, Ordering::SeqCst);
     let started = bank.hang().start();
     sleep(Duration::from_millis(50)).await;
     drop(started);
-    assert_eq!(fleet.endpoints()[0].latency, before);
+    assert_eq!(fleet.endpoints()[0].latency, None);
+    // One that is awaited.
+    bank.port().await.expect("answered");
+    assert!(fleet.endpoints()[0].latency.is_some());
 }
