@@ -308,8 +308,8 @@ impl Connection {
     /// neither executed nor answered: its calls fail with
     /// [`RequestError::PeerGoingAway`], `NotExecuted`.
     ///
-    /// What is not done in time fails: calls of this side, each with its [`Outcome`](crate::outcome::Outcome), and the replies of
-    /// handlers that still run are not sent.
+    /// What is not done within `deadline` fails: calls of this side, each with its [`Outcome`](crate::outcome::Outcome), and the replies of
+    /// handlers that still run are not sent. Then the socket is closed, at once or when the peer has closed its end, which it has a second for.
     ///
     /// # Cancel safety
     /// Dropping the future does not stop the shutdown.

@@ -10,7 +10,7 @@ use std::{
 
 use sockety::{
     Connection, FastReply, Options, Router, Server, connect,
-    error::{ClosedBy, SendError},
+    error::{ClosedBy, LeaveReason, SendError},
     message::Draft,
     serve::MessageHandler,
     server::ServerHandle,
@@ -23,6 +23,13 @@ use tokio::{
 use crate::support::{
     PIPE, Running, code_of, is_closed_by, ping, ping_handler, tasks, tasks_are_back_to,
 };
+
+/// Waits until the server has said that it is about to end the connection.
+async fn told(client: &Connection) {
+    while client.peer_going_away().is_none() {
+        sleep(Duration::from_millis(10)).await;
+    }
+}
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -50,8 +57,8 @@ fn slow_handler(pause: Duration) -> MessageHandler {
 #[tokio::test(start_paused = true)]
 async fn connections_end_at_their_age_give_or_take_a_tenth() {
     const AGE: Duration = Duration::from_secs(1_000);
-    // An idle connection is closed once messages that cross the Go Away could have arrived.
-    const CROSSING: Duration = Duration::from_secs(4);
+    // An idle connection is closed when the peer says that nothing follows.
+    const CROSSING: Duration = Duration::from_secs(1);
 
     let handle = serving(
         Server::new().max_connection_age(AGE, MINUTE),
@@ -82,6 +89,58 @@ async fn connections_end_at_their_age_give_or_take_a_tenth() {
     assert!(last <= AGE * 11 / 10 + CROSSING, "{last:?}");
     assert!(last - first > AGE / 20, "{first:?} to {last:?}");
     assert_eq!(handle.stats().connections, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_is_told_before_its_connection_is_old() {
+    const NOTICE: Duration = Duration::from_secs(2);
+    for (age, seconds) in [(1_000, 898..=1_098), (1, 0..=0)] {
+        let age = Duration::from_secs(age);
+        let server = Server::new().max_connection_age(age, MINUTE);
+        let handle = serving(server, ping_handler());
+        let begin = Instant::now();
+        let client = client(&handle).await;
+        told(&client).await;
+        let (why, noticed) = (client.peer_going_away().expect("told"), begin.elapsed());
+        assert_eq!(why.reason, LeaveReason::LameDuck);
+        assert!(seconds.contains(&noticed.as_secs()), "{noticed:?}");
+        // It serves on until it is as old.
+        ping(&client).await;
+        client.closed().await;
+        assert_eq!(
+            client.peer_going_away().expect("told").reason,
+            LeaveReason::Age
+        );
+        let ended = begin.elapsed();
+        assert!(
+            (age * 9 / 10..=age * 11 / 10 + NOTICE / 20).contains(&ended),
+            "{ended:?}"
+        );
+        let notice = ended - noticed;
+        assert!(
+            (age * 9 / 20).min(NOTICE) - NOTICE / 20 <= notice,
+            "{notice:?}"
+        );
+        assert!(notice <= NOTICE + NOTICE / 20, "{notice:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn connections_are_cut_as_soon_as_the_grace_is_over() {
+    let (age, grace) = (Duration::from_secs(10), Duration::from_millis(1_250));
+    let handler = slow_handler(MINUTE);
+    let handle = serving(Server::new().max_connection_age(age, grace), handler);
+    let client = client(&handle).await;
+    let begin = Instant::now();
+    let mut slow = client.send(&Draft::new("slow")).await.expect("sent");
+    told(&client).await;
+    let noticed = begin.elapsed();
+    slow.response().await.map(drop).expect_err("cut off");
+    let after = begin.elapsed() + Duration::from_millis(10) - noticed - Duration::from_secs(2);
+    assert!(
+        (grace..=grace + Duration::from_millis(15)).contains(&after),
+        "{after:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -129,7 +188,7 @@ async fn nothing_is_left_of_a_connection_that_ends_before() {
 async fn reconnecting_clients_lose_no_call() {
     const CLIENTS: u64 = 4;
     // Long enough that clients connect again without a pause.
-    let age = Duration::from_millis(1_200);
+    let age = Duration::from_millis(2_400);
     let executed = Arc::new(AtomicU64::new(0));
     let count = Arc::clone(&executed);
     let handler = ping_handler().action("count", move |_| {

@@ -26,7 +26,7 @@ use tokio::{
 };
 
 use crate::support::{
-    OFFER, PIPE, Peer, Running, bytes, code_of, dialogue, hex, id, is_closed_by, is_pending,
+    OFFER, PIPE, Peer, Running, base, bytes, code_of, dialogue, hex, id, is_closed_by, is_pending,
     pair_over, pair_with, ping_handler, settled, waiting_handler,
 };
 
@@ -123,6 +123,40 @@ async fn a_shutdown_is_over_when_the_peer_is_done() {
     peer.expect_end().await;
     drop(peer);
     assert_eq!(shutdown.await.expect("no panic"), Duration::ZERO);
+}
+
+/// Handlers that do not end are no reason to wait for longer.
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_has_the_time_that_it_is_given_and_no_more() {
+    for options in [extended(), base()] {
+        for millis in [0, 300, 1_500, 2_000, 5_250] {
+            let stuck = MessageHandler::new().action("stuck", |_| std::future::pending::<()>());
+            let (near, far) = duplex(PIPE);
+            let (server, client) = tokio::join!(
+                Connection::over(near, stuck, options.clone()),
+                Connection::over(far, Router::new(), options.clone()),
+            );
+            let (server, client) = (server.expect("a side"), client.expect("a side"));
+            let held = ask(&client, "stuck").await;
+            settled().await;
+            // In the middle of the seconds that its clocks count.
+            sleep(Duration::from_millis(700)).await;
+            let begun = Instant::now();
+            // The sooner limit counts.
+            let longer = shut_down(&server, 60);
+            settled().await;
+            server.shutdown(Duration::from_millis(millis)).await;
+            // The timer counts whole milliseconds.
+            let over = begun.elapsed() - Duration::from_millis(millis);
+            assert!(
+                over <= Duration::from_millis(2),
+                "{over:?} more than {millis} ms"
+            );
+            let error = error_of(held).await;
+            assert_eq!(error.outcome(), Outcome::Unknown);
+            longer.await.expect("no panic");
+        }
+    }
 }
 
 // r[verify ext.leave.course]

@@ -412,15 +412,15 @@ impl Clocks {
                 return Err(state.closed(by));
             }
             Phase::Closing(_) => {}
-            Phase::Draining { seconds } => {
+            // Its limit has a timer, because a caller of `shutdown` waits for that.
+            Phase::Draining { .. } => {
                 let is_at_rest = input.is_flushed && !input.is_at_work && state.is_all_done();
                 // What a peer with the extension sends is known exactly.
                 let is_all_here = match state.is_extended {
                     true => state.has_taken_all(),
                     false => self.ending >= LATE_SECONDS,
                 };
-                let is_done = is_at_rest && is_all_here;
-                if is_done || self.ending >= seconds {
+                if is_at_rest && is_all_here {
                     return Err(ConnectionError::Closed(ClosedBy::Local));
                 }
             }

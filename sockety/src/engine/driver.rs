@@ -87,6 +87,8 @@ pub(crate) struct Driver<IO, S> {
     /// Until when files and streams are held back, and the timer for that.
     held_until: Option<Instant>,
     hold: Option<Pin<Box<Sleep>>>,
+    /// For the time limit of a shutdown, once one is under way.
+    limit: Option<Pin<Box<Sleep>>>,
     pace: Pace,
     /// Whether nothing is read until a user reads a file or a stream.
     is_paused: bool,
@@ -122,6 +124,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
             has_yielded: true,
             held_until: None,
             hold: None,
+            limit: None,
             pace: Pace::default(),
             is_paused: false,
             is_flushed: true,
@@ -198,11 +201,15 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
             }
             // Last: from here on a handle that queues something wakes this task.
             if self.park(cx, written.is_ready())?.is_pending() && self.poll_hold(cx).is_pending() {
-                return Poll::Pending;
+                // After the waker was left: a shutdown that begins now wakes this task.
+                return self.poll_limit(cx).map(Err);
             }
         }
         // A peer that never stops sending keeps every round busy, and is judged all the same.
         let _ = self.poll_clock(cx)?;
+        if let Poll::Ready(error) = self.poll_limit(cx) {
+            return Poll::Ready(Err(error));
+        }
         yield_turn(cx);
         Poll::Pending
     }
@@ -285,6 +292,28 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
             "connection is replaced: its peer takes no notice of aborts, and half of the channels are lost"
         );
         self.shared.drain(Duration::MAX, LeaveReason::Internal);
+    }
+
+    /// Ready when the time limit of a shutdown is over. A connection that is open has no timer for it.
+    fn poll_limit(&mut self, cx: &mut Context<'_>) -> Poll<ConnectionError> {
+        if !self.shared.is_ending() {
+            return Poll::Pending;
+        }
+        let until = match self.shared.lock().phase {
+            Phase::Draining { until } => until,
+            Phase::Open | Phase::Closing(_) | Phase::Ended(_) => return Poll::Pending,
+        };
+        if until > Instant::now() {
+            let timer = self
+                .limit
+                .get_or_insert_with(|| Box::pin(sleep_until(until)));
+            // A second shutdown may have less time.
+            if timer.deadline() != until {
+                timer.as_mut().reset(until);
+            }
+            ready!(timer.as_mut().poll(cx));
+        }
+        Poll::Ready(ConnectionError::Closed(ClosedBy::Local))
     }
 
     /// Ready when files and streams have been held back for long enough.

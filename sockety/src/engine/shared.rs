@@ -15,7 +15,7 @@ use std::{
 };
 
 use sockety_codec::{Uuid, extension::LeaveReason};
-use tokio::{runtime::Handle, sync::Notify};
+use tokio::{runtime::Handle, sync::Notify, time::Instant};
 use tracing::debug;
 
 use super::{
@@ -24,6 +24,7 @@ use super::{
     common::Common,
     health::Health,
     holders::{Holder, Holders},
+    later::later,
     leaving::{LINGER_SECONDS, Sign},
     negotiated::{self, Negotiated},
     peer::Peer,
@@ -278,16 +279,17 @@ impl Shared {
     pub(crate) fn drain(&self, deadline: Duration, reason: LeaveReason) {
         self.is_ending.store(true, Ordering::SeqCst);
         self.change(|state| {
-            let seconds = ticks::seconds(deadline);
+            let until = later(Instant::now(), deadline);
             match &mut state.phase {
                 Phase::Open => state.go_away(reason, deadline),
-                Phase::Draining { seconds: known } => {
-                    *known = seconds.min(*known);
+                // The driver is woken, and sets its timer again.
+                Phase::Draining { until: known } => {
+                    *known = until.min(*known);
                     return;
                 }
                 Phase::Closing(_) | Phase::Ended(_) => return,
             }
-            state.phase = Phase::Draining { seconds };
+            state.phase = Phase::Draining { until };
         });
         self.ended.notify_waiters();
     }

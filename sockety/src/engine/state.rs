@@ -145,7 +145,7 @@ pub(crate) enum Phase {
     /// finished.
     Draining {
         /// The time limit for that.
-        seconds: u32,
+        until: Instant,
     },
     /// No new message is accepted. Replies still are, and everything accepted is written.
     Closing(ClosedBy),

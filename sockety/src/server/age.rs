@@ -16,6 +16,7 @@ pub(super) struct MaxAge {
 }
 
 /// How long before that a peer is told that another connection is better: as long as it takes to make one, so that its calls do not wait.
+/// One that does not become twice as old is told at half its age: a client that is told at once leaves no connection of such a server.
 const NOTICE: Duration = Duration::from_secs(2);
 
 /// Ends the wait for a connection's age when its connection has ended.
@@ -23,23 +24,24 @@ const NOTICE: Duration = Duration::from_secs(2);
 pub(super) struct Aging(AbortHandle);
 
 impl MaxAge {
-    /// Shuts the connection down at this age, give or take a tenth. A peer with the extension is told then, and has 2 s for
+    /// Shuts the connection down at this age, give or take a tenth. A peer with the extension is told 2 s before, and has these for
     /// another connection.
     pub(super) fn begin(self, connection: &Connection) -> Aging {
         // Not a handle, which would keep the connection open.
         let shared = Arc::clone(connection.shared());
         let age = self.spread();
         let aging = tokio::spawn(async move {
-            sleep(age).await;
+            let notice = NOTICE.min(age / 2);
+            sleep(age - notice).await;
+            if shared.is_extended {
+                shared.be_lame_duck(notice, Duration::ZERO);
+            }
+            sleep(notice).await;
             debug!(
                 peer = shown::address(shared.peer.peer_addr),
                 ?age,
                 "connection has reached its greatest age"
             );
-            if shared.is_extended {
-                shared.be_lame_duck(NOTICE, Duration::ZERO);
-                sleep(NOTICE).await;
-            }
             shared.drain(self.grace, LeaveReason::Age);
         });
         Aging(aging.abort_handle())

@@ -54,8 +54,8 @@ impl Drain {
         self
     }
 
-    /// Limits all of it, from the beginning to the end of the last call (default: 30 s), in whole
-    /// seconds. What is not done then fails, as with [`ServerHandle::shutdown`].
+    /// Limits all of it, from the beginning to the end of the last call (default: 30 s). What is not
+    /// done then fails, as with [`ServerHandle::shutdown`].
     pub fn max(mut self, max: Duration) -> Self {
         self.max = max;
         self
@@ -208,7 +208,7 @@ impl ServerHandle {
         let linger = drain.linger.min(left());
         self.be_lame_duck(linger, drain.retry_after);
         if self.or_stopped(sleep(linger)).await.is_some() {
-            self.end(Ending::Drain(left()));
+            self.end(Ending::Drain(later(begun, drain.max)));
         }
     }
 

@@ -9,7 +9,10 @@ use std::{
 };
 
 use sockety_codec::extension::LeaveReason;
-use tokio::sync::{Notify, watch};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
 use tracing::debug;
 
 use super::{draining::Draining, links::State};
@@ -17,6 +20,7 @@ use crate::{
     connection::{Connection, service_client::ServiceClient},
     engine::{
         health::Health,
+        later::later,
         send::outbox::Block,
         shared::Shared,
         warnings::{Warning, Warnings},
@@ -103,17 +107,26 @@ impl Connections {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Ending {
     Close,
-    Drain(Duration),
+    /// With this time limit.
+    Drain(Instant),
 }
 
 impl Ending {
     fn of(self, connection: &Connection) {
         match self {
             Self::Close => connection.shared().close(ClosedBy::Local),
-            Self::Drain(deadline) => {
-                let reason = LeaveReason::Shutdown;
-                connection.shared().drain(deadline, reason);
+            Self::Drain(until) => {
+                let left = until.saturating_duration_since(Instant::now());
+                connection.shared().drain(left, LeaveReason::Shutdown);
             }
+        }
+    }
+
+    /// What holds if the server ends in both ways: the sooner, also for connections to come.
+    fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Drain(one), Self::Drain(other)) => Self::Drain(one.min(other)),
+            _ => Self::Close,
         }
     }
 }
@@ -190,7 +203,8 @@ impl ServerHandle {
 
     /// Stops accepting, and shuts down every connection gracefully within `deadline`; see
     /// [`Connection::shutdown`]. Completes when all are closed, like the future of
-    /// [`Server::serve`](crate::server::Server::serve).
+    /// [`Server::serve`](crate::server::Server::serve): a second later at most, for peers that leave their ends open, and for
+    /// handshakes that are under way.
     ///
     /// # Cancel safety
     /// Dropping the future does not cancel the shutdown.
@@ -203,7 +217,7 @@ impl ServerHandle {
     /// # }
     /// ```
     pub async fn shutdown(&self, deadline: Duration) {
-        self.end(Ending::Drain(deadline));
+        self.end(Ending::Drain(later(Instant::now(), deadline)));
         self.all_closed().await;
     }
 
@@ -290,7 +304,11 @@ impl ServerHandle {
 
     pub(super) fn end(&self, ending: Ending) {
         self.inner.health.end();
-        *self.ending() = Some(ending);
+        let ending = {
+            let mut known = self.ending();
+            let ending = known.map_or(ending, |known| known.or(ending));
+            *known.insert(ending)
+        };
         self.inner.stopped.notify_waiters();
         for connection in self.connections() {
             ending.of(&connection);

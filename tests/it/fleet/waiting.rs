@@ -63,8 +63,9 @@ async fn a_hook_that_does_not_end_does_not_keep_a_server_from_being_connected_to
 /// The next connection is made while the one before still takes calls.
 #[tokio::test]
 async fn connections_that_reach_their_age_cost_no_call_that_does_not_wait() {
+    // Its notice comes after a second, so that there is no pause before another connection.
     let age =
-        |server: sockety::Server| server.max_connection_age(Duration::from_millis(1_200), LONG);
+        |server: sockety::Server| server.max_connection_age(Duration::from_millis(2_400), LONG);
     let server = Running::start_with(0, age);
     let fleet = Fleet::<BankClient>::of(server.address())
         .fail_fast()
