@@ -1,15 +1,25 @@
 //! Middleware that refuses calls of some actions.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use sockety::{
-    CallError, Outcome, Router,
-    config::Rate,
+    CallError, Connection, Options, Outcome, Router,
+    config::{Extension, Rate},
+    message::Draft,
     pair,
-    serve::{AccessCheck, ConcurrencyLimit, Incoming, IntoRouter, RateLimit, ServeMiddleware},
+    serve::{
+        AccessCheck, ConcurrencyLimit, Incoming, IntoRouter, MessageHandler, RateLimit,
+        ServeMiddleware,
+    },
     service,
 };
-use tokio::time::sleep;
+use tokio::{io::duplex, sync::Notify, time::sleep};
 
 use crate::support::settled;
 
@@ -103,6 +113,62 @@ async fn a_caller_that_goes_while_it_waits_is_no_overload() {
     settled().await;
     assert_eq!(server.stats().overloaded, 0);
     assert_eq!(first.await.expect("no panic").expect("executed"), 1);
+}
+
+/// Also those that wait in the queue of the connection itself.
+#[tokio::test(start_paused = true)]
+async fn calls_that_wait_when_their_connection_is_cut_are_not_executed() {
+    const WAITING: usize = 3;
+    for extension in [Extension::Auto, Extension::Off] {
+        for executing in [256, 2] {
+            let begun = Arc::new(AtomicUsize::new(0));
+            let may_end = Arc::new(Notify::new());
+            let (count, wait) = (Arc::clone(&begun), Arc::clone(&may_end));
+            let handler = MessageHandler::new().action("hold", move |_| {
+                count.fetch_add(1, Ordering::Relaxed);
+                let wait = Arc::clone(&wait);
+                async move { wait.notified().await }
+            });
+            let router = handler.into_router().layer(ConcurrencyLimit::new(1));
+            let options = Options::default()
+                .extension(extension)
+                .max_requests_executing(executing);
+            let (near, far) = duplex(1 << 16);
+            let (server, client) = tokio::join!(
+                Connection::over(near, router, options.clone()),
+                Connection::over(far, Router::new(), options),
+            );
+            let (server, client) = (server.expect("a side"), client.expect("a side"));
+            let mut calls = Vec::new();
+            for _ in 0..=WAITING {
+                calls.push(client.send(&Draft::new("hold")).await.expect("sent"));
+                settled().await;
+            }
+            let shutdown = server.shutdown(Duration::from_millis(1_500));
+            let outcomes = async {
+                let mut outcomes = Vec::new();
+                for mut call in calls {
+                    outcomes.push(match call.response().await {
+                        Ok(reply) => reply.code().expect("a code").outcome(),
+                        Err(error) => error.outcome(),
+                    });
+                }
+                // The turn of the others comes, too late.
+                may_end.notify_waiters();
+                outcomes
+            };
+            let (outcomes, ()) = tokio::join!(outcomes, shutdown);
+            let what = format!("{extension:?}, {executing} executing");
+            assert_eq!(outcomes[0], Outcome::Unknown, "{what}");
+            assert_eq!(outcomes[1..], [Outcome::NotExecuted; WAITING], "{what}");
+            settled().await;
+            may_end.notify_waiters();
+            settled().await;
+            assert_eq!(begun.load(Ordering::Relaxed), 1, "{what}");
+            assert_eq!(server.stats().overloaded, 0, "{what}");
+            assert_eq!(server.stats().unanswered_messages, 0, "{what}");
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

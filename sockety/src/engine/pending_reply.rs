@@ -150,6 +150,26 @@ impl PendingReply {
             .map_or(&self.is_answered, |intake| &intake.is_answered)
     }
 
+    /// Its message waits in middleware. If the connection ends meanwhile, its sender learns that it is not executed.
+    pub(crate) fn begin_waiting(&self) -> Unbegun<'_> {
+        let is_known = self.is_awaited();
+        if is_known {
+            self.lease().shared().lock().begin_waiting(self.id);
+        }
+        Unbegun {
+            reply: self,
+            is_known,
+        }
+    }
+
+    /// The connection ends, and its handler has not begun: answers even if there is no room.
+    pub(crate) fn answer_unbegun(&self, code: FastReply) {
+        if self.is_awaited() {
+            self.lease().shared().fast_reply(self.id, code);
+            self.mark_answered(|| Answered::Code(code));
+        }
+    }
+
     /// Where the content of the message comes from, if it has any.
     pub(crate) fn intake(&self) -> Option<&Arc<Intake>> {
         self.intake.as_ref()
@@ -293,6 +313,39 @@ impl PendingReply {
             metadata: None,
             retry: None,
         }
+    }
+}
+
+/// A message that waits in middleware, until this is dropped.
+pub(crate) struct Unbegun<'a> {
+    reply: &'a PendingReply,
+    /// Whether the connection knows of it.
+    is_known: bool,
+}
+
+impl Unbegun<'_> {
+    /// It waits no longer. Returns whether its handler may begin: otherwise it is answered already.
+    pub(crate) fn end(mut self) -> bool {
+        self.is_over()
+    }
+
+    fn is_over(&mut self) -> bool {
+        if !std::mem::take(&mut self.is_known) {
+            return true;
+        }
+        let shared = self.reply.lease().shared();
+        let may_begin = shared.lock().end_waiting(&self.reply.id);
+        if !may_begin {
+            let code = shared.not_begun();
+            self.reply.mark_answered(|| Answered::Code(code));
+        }
+        may_begin
+    }
+}
+
+impl Drop for Unbegun<'_> {
+    fn drop(&mut self) {
+        self.is_over();
     }
 }
 

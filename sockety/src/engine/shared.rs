@@ -45,7 +45,7 @@ use crate::{
         refusal,
     },
     extensions::Extensions,
-    fast_reply::FastReply,
+    fast_reply::{FastReply, FrameworkCode},
     payload::PayloadLimits,
     stats::{Counters, traffic::Traffic},
     sync::{AtomicBool, AtomicU64, Mutex, MutexGuard},
@@ -123,7 +123,7 @@ impl Shared {
             pings: None,
             is_extended,
             accepts: None,
-            retries: None,
+            owed: None,
             peer: peer.peer_addr,
             driver: None,
         };
@@ -336,6 +336,15 @@ impl Shared {
             && self.has_queue.swap(false, Ordering::SeqCst)
         {
             self.wake_driver();
+        }
+    }
+
+    /// What answers messages whose handlers have not begun when the connection ends. Only peers with the
+    /// extension know the first.
+    pub(crate) fn not_begun(&self) -> FastReply {
+        match self.is_extended {
+            true => FrameworkCode::NotBegun.reply(),
+            false => FrameworkCode::GoingAway.reply(),
         }
     }
 

@@ -35,6 +35,7 @@ use sockety_codec::{
     extension::{Settings, metadata},
 };
 use std::{
+    collections::HashSet,
     net::SocketAddr,
     ops::{Deref, DerefMut},
     sync::Arc,
@@ -65,9 +66,8 @@ pub(crate) struct State {
     pub(crate) is_extended: bool,
     /// What its peer accepts then, once it has said so. The driver has them, too.
     pub(crate) accepts: Option<Arc<Settings>>,
-    /// What answers will say about another attempt, by the ids of the messages that they answer. `None` if
-    /// there is nothing to say.
-    pub(crate) retries: Option<Box<Retries>>,
+    /// What is known of answers that this side owes. `None` if nothing is.
+    pub(crate) owed: Option<Box<Owed>>,
     /// Its address, for errors.
     pub(crate) peer: Option<SocketAddr>,
     /// The driver's waker, while it sleeps. Whoever wakes the driver takes it.
@@ -606,9 +606,20 @@ impl State {
     }
 }
 
-/// What answers will say about another attempt, by the ids of the messages.
+/// What is known of answers that are to come, by the ids of the messages.
 #[derive(Default)]
-pub(crate) struct Retries(Vec<(Uuid, RetryAfter)>);
+pub(crate) struct Owed {
+    /// What they will say of another attempt.
+    retries: Vec<(Uuid, RetryAfter)>,
+    /// Messages that wait in middleware, so that their handlers have not begun.
+    unbegun: HashSet<Uuid>,
+}
+
+impl Owed {
+    fn is_empty(&self) -> bool {
+        self.retries.is_empty() && self.unbegun.is_empty()
+    }
+}
 
 /// What becomes of bytes that wait to be written when a connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

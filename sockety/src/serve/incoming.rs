@@ -16,7 +16,7 @@ use crate::{
     action::Action,
     connection::Connection,
     content::file::File,
-    engine::{record::Record, serve::Handler, warnings::Warning},
+    engine::{pending_reply::Unbegun, record::Record, serve::Handler, warnings::Warning},
     extensions::Extensions,
     fast_reply::FastReply,
     metadata::{Metadata, RetryAfter, Trace},
@@ -181,6 +181,11 @@ impl Incoming {
     /// ```
     pub fn set_retry_after(&self, retry: impl Into<RetryAfter>) {
         self.message.reply.set_retry_after(retry.into());
+    }
+
+    /// It waits for its turn. If the connection ends meanwhile, its sender learns that it is not executed.
+    pub(super) fn begin_waiting(&self) -> Unbegun<'_> {
+        self.message.reply.begin_waiting()
     }
 
     /// Counts and logs that it is refused because there is too much.

@@ -65,6 +65,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
     // r[impl ext.leave.last]
     pub(super) fn say_last(&mut self, error: &ConnectionError, cx: &mut Context<'_>) {
         if !self.shared.is_extended {
+            // Others do not learn which messages are taken, but of these that they are not executed.
+            if matches!(error, ConnectionError::Closed(ClosedBy::Local)) {
+                self.inbound.answer_waiting();
+                self.write_at_once(cx);
+            }
             return;
         }
         let (reason, text) = match error {

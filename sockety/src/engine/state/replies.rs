@@ -1,10 +1,10 @@
 //! Replies: those that come, and what those of this side say.
 
-use std::sync::Arc;
+use std::{mem, sync::Arc};
 
 use sockety_codec::{ChannelId, ResponseHead, Uuid, extension::metadata};
 
-use super::{Retries, State};
+use super::State;
 use crate::{
     engine::{
         pending::{Delivered, RawReply},
@@ -136,7 +136,7 @@ impl State {
     pub(crate) fn set_retry(&mut self, id: Uuid, retry: RetryAfter) {
         if self.is_extended && self.check_replies().is_ok() {
             self.take_retry(&id);
-            let Retries(retries) = &mut **self.retries.get_or_insert_default();
+            let retries = &mut self.owed.get_or_insert_default().retries;
             if retries.len() >= MOST_RETRIES {
                 retries.remove(0);
             }
@@ -146,7 +146,7 @@ impl State {
 
     #[inline]
     pub(crate) fn take_retry(&mut self, id: &Uuid) -> Option<RetryAfter> {
-        match self.retries {
+        match self.owed {
             None => None,
             Some(_) => self.find_retry(id),
         }
@@ -155,13 +155,40 @@ impl State {
     #[cold]
     #[inline(never)]
     fn find_retry(&mut self, id: &Uuid) -> Option<RetryAfter> {
-        let Retries(retries) = &mut **self.retries.as_mut()?;
+        let retries = &mut self.owed.as_mut()?.retries;
         let place = retries.iter().position(|(known, _)| known == id)?;
         let (_, retry) = retries.remove(place);
-        if retries.is_empty() {
-            self.retries = None;
-        }
+        self.forget_owed();
         Some(retry)
+    }
+
+    fn forget_owed(&mut self) {
+        self.owed.take_if(|owed| owed.is_empty());
+    }
+
+    /// A message waits in middleware, and its handler has not begun.
+    pub(crate) fn begin_waiting(&mut self, id: Uuid) {
+        self.owed.get_or_insert_default().unbegun.insert(id);
+    }
+
+    /// It waits no longer. Returns whether its handler may begin: not if it was answered meanwhile, because the connection ends.
+    pub(crate) fn end_waiting(&mut self, id: &Uuid) -> bool {
+        let Some(owed) = &mut self.owed else {
+            return false;
+        };
+        let is_known = owed.unbegun.remove(id);
+        self.forget_owed();
+        is_known
+    }
+
+    /// The connection ends: answers the messages that wait in middleware. Under the lock under which they
+    /// cease to wait, so that none of them is executed after that.
+    pub(crate) fn answer_waiting(&mut self, code: FastReply) {
+        let unbegun = self.owed.as_mut().map(|owed| mem::take(&mut owed.unbegun));
+        for id in unbegun.into_iter().flatten() {
+            self.unasked_reply(id, code);
+        }
+        self.forget_owed();
     }
 
     /// Queues a code, with what was set to be said of another attempt.

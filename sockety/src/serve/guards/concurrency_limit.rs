@@ -23,7 +23,9 @@ use crate::{
 /// Further messages wait for their turn, in the order of their arrival, up to a number of them.
 /// Beyond that, a message is answered with code 3,840, Overloaded, and a reason, and its handler does
 /// not see it: the outcome is [`NotExecuted`](crate::Outcome::NotExecuted). A message that waits occupies a slot of
-/// [`Options::max_requests_executing`](crate::Options::max_requests_executing) of its connection. It waits no longer when its connection ends.
+/// [`Options::max_requests_executing`](crate::Options::max_requests_executing) of its connection.
+/// It waits no longer when its connection ends: if this side ends it, such as at the end of the time of a
+/// [shutdown](crate::server::ServerHandle::shutdown), the outcome of the call is `NotExecuted`, as for all requests whose turn has not come.
 ///
 /// The answer does not say when to call again, unlike that of a [`RateLimit`](crate::serve::RateLimit), because it is not known
 /// when a handler ends.
@@ -89,9 +91,15 @@ impl ConcurrencyLimit {
             return Ok(permit);
         }
         let _waiting = Waiting::begin(&self.waiting, self.max_waiting).ok_or(NoTurn::TooMany)?;
-        tokio::select! {
+        let unbegun = incoming.begin_waiting();
+        let turn = tokio::select! {
             permit = self.running.acquire() => permit.map_err(|_| NoTurn::TooMany),
             _ = incoming.connection().closed() => Err(NoTurn::Gone),
+        };
+        // Its sender may have been told just now that it is not executed.
+        match unbegun.end() {
+            true => turn,
+            false => Err(NoTurn::Gone),
         }
     }
 }
@@ -99,7 +107,7 @@ impl ConcurrencyLimit {
 /// Why a message has no turn.
 enum NoTurn {
     TooMany,
-    /// Its connection has ended.
+    /// Its connection has ended, or ends.
     Gone,
 }
 

@@ -5,7 +5,7 @@ use sockety_codec::{Violation, extension::Leave};
 use tracing::debug;
 
 use super::{Inbound, Verdict};
-use crate::{engine::serve::Serve, fast_reply::FrameworkCode, shown};
+use crate::{engine::serve::Serve, shown};
 
 impl<S: Serve> Inbound<S> {
     /// The peer is about to end the connection, and says no more than that.
@@ -82,17 +82,19 @@ impl<S: Serve> Inbound<S> {
     }
 
     /// The connection ends. Requests that were taken, and that no handler has seen, are answered like
-    /// those that are cancelled then: their callers know that they are not executed.
+    /// those that are cancelled then: their callers know that they are not executed. So are those that
+    /// wait in middleware.
     // r[impl ext.leave.last]
     pub(crate) fn answer_waiting(&mut self) {
-        let code = FrameworkCode::NotBegun.reply();
+        let code = self.shared.not_begun();
         let owed: Vec<_> = self.slots.owed().chain(self.unjudged_requests()).collect();
         for id in owed {
             self.shared.fast_reply(id, code);
         }
         while let Some(request) = self.queue.pop() {
-            self.end_unbegun(request.reply.number, request);
+            request.reply.answer_unbegun(code);
         }
+        self.shared.change(|state| state.answer_waiting(code));
     }
 
     // r[impl ext.ping]
