@@ -1,19 +1,22 @@
 //! Links that a server is given instead of accepting them.
 
+use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{self, Poll};
 use std::time::Duration;
 
 use sockety::tls::{TlsClient, TlsServer};
 use sockety::{
     Connection, Context, FastReply, Options, Router, Server,
-    error::{ClosedBy, ConnectProblem, ServerLimit},
+    error::{ClosedBy, ConnectProblem, ServerLimit, chain},
     message::Draft,
     serve::{IntoRouter, MessageHandler},
     server::ServerHandle,
     service,
 };
-use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
@@ -207,6 +210,124 @@ async fn links_wait_for_room_and_are_closed_when_nobody_waits() {
     waiting.await.expect("taken");
     ping(&over(far).await).await;
     assert_eq!(running.0.stats().accepted, 2);
+    stopped(running).await;
+}
+
+/// The server listens too, and keeps its permits for nobody while nobody connects.
+#[tokio::test]
+async fn a_link_gets_in_beside_a_listener_that_nobody_connects_to() {
+    for (connections, handshakes) in [(1, 1), (1, 64), (10, 1), (2, 2)] {
+        let server = Server::bind("127.0.0.1:0").await.expect("bound");
+        let at = server.local_addr().expect("an address");
+        let limited = server
+            .max_connections(connections)
+            .max_handshakes(handshakes);
+        let running = serving(limited, ping_handler());
+        // Until it waits for connections.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        let mut clients = Vec::new();
+        for _ in 0..connections {
+            clients.push(over(link(&running.0, None).await).await);
+        }
+        // Full: another link waits, and gets in before those who come to the listener after it.
+        let (near, far) = duplex(PIPE);
+        let mut waiting = Box::pin(running.0.serve_link(near, None));
+        assert!(is_pending(&mut waiting).await);
+        clients.remove(0).close().await;
+        waiting.await.expect("taken");
+        clients.push(over(far).await);
+        for client in clients {
+            ping(&client).await;
+            client.close().await;
+        }
+        // Nothing is kept for links.
+        ping(&sockety::connect(at).await.expect("connected")).await;
+        stopped(running).await;
+    }
+}
+
+#[tokio::test]
+async fn a_link_that_waits_when_the_server_is_stopped_is_not_taken() {
+    for _ in 0..50 {
+        let server = Server::bind("127.0.0.1:0").await.expect("bound");
+        let running = serving(server.max_connections(1), ping_handler());
+        let handle = running.0.clone();
+        let client = over(link(&handle, None).await).await;
+        let mut waiting = Vec::new();
+        for _ in 0..3 {
+            let mut one = Box::pin(handle.serve_link(duplex(PIPE).0, None));
+            assert!(is_pending(&mut one).await);
+            waiting.push(one);
+        }
+        stopped(running).await;
+        drop(client);
+        for one in waiting {
+            let error = one.await.expect_err("stopped");
+            let problem = error.problem();
+            assert!(
+                matches!(problem, ConnectProblem::ServerStopped),
+                "{error:?}"
+            );
+        }
+    }
+}
+
+/// A link of other code, which has a bug.
+struct Panics;
+
+impl AsyncRead for Panics {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut task::Context<'_>,
+        _: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        panic!("no such device");
+    }
+}
+
+impl AsyncWrite for Panics {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut task::Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut task::Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut task::Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[tokio::test]
+async fn a_link_that_panics_is_a_failed_handshake_that_says_so() {
+    let (log, _guard) = Log::of_warnings();
+    let running = serving(Server::new().max_connections(1), ping_handler());
+    let given = address("203.0.113.7:4711");
+    let handshaking = running.0.serve_link(Panics, given).await.expect("taken");
+    let error = handshaking.await.expect_err("it panics");
+    assert!(
+        matches!(error.problem(), ConnectProblem::Io(_)),
+        "{error:?}"
+    );
+    let text = "connection failed before it was established: link panicked: no such device";
+    assert_eq!(chain(&error).to_string(), text);
+    let stats = running.0.stats();
+    assert_eq!((stats.accepted, stats.failed_handshakes), (1, 1));
+    assert_eq!(stats.failures.cut_off, 1);
+    let logged = log.events();
+    assert!(
+        logged.iter().any(|event| event.contains(text)),
+        "{logged:?}"
+    );
+    // Its place is free.
+    ping(&over(link(&running.0, None).await).await).await;
     stopped(running).await;
 }
 

@@ -4,6 +4,7 @@
 //! it. How many were not logged is said with the next one.
 
 use std::{
+    any::Any,
     fmt,
     net::SocketAddr,
     sync::{Mutex, PoisonError},
@@ -87,6 +88,13 @@ impl Warning {
             | Self::NoTemporaryFile => false,
         }
     }
+}
+
+/// What a panic says.
+pub(crate) fn text_of(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("a value that is not a text")
 }
 
 /// The time between two warnings of one kind.

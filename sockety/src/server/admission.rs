@@ -1,12 +1,18 @@
 use std::{
     collections::HashMap,
+    future::poll_fn,
     io,
     net::{IpAddr, Ipv6Addr, SocketAddr},
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::Poll,
     time::Duration,
 };
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    sync::{Notify, OwnedSemaphorePermit, Semaphore},
+    task::unconstrained,
+};
 use tracing::{debug, warn};
 
 use super::listener::Listeners;
@@ -26,6 +32,9 @@ pub(super) struct Gate {
     handshakes: Arc<Semaphore>,
     hosts: Option<Hosts>,
     refuses_when_full: bool,
+    /// Notified when a link that was given to the server waits for a permit: the permits of acceptors that
+    /// only wait for the next link are given up for it.
+    wanted: Arc<Notify>,
 }
 
 /// What a link needs to become a connection.
@@ -53,12 +62,30 @@ impl Gate {
         self.refuses_when_full = true;
     }
 
-    /// Waits until there is room for another connection.
+    /// Waits until there is room for a link that is there.
     pub(super) async fn permits(&self) -> Permits {
         Permits {
-            connection: permit(&self.connections).await,
-            handshake: permit(&self.handshakes).await,
+            connection: self.wanted_permit(&self.connections).await,
+            handshake: self.wanted_permit(&self.handshakes).await,
         }
+    }
+
+    async fn wanted_permit(&self, semaphore: &Arc<Semaphore>) -> OwnedSemaphorePermit {
+        // Unconstrained, because it might be pending otherwise without having a place in the queue.
+        let mut acquired = pin!(unconstrained(permit(semaphore)));
+        let at_once = poll_fn(|cx| {
+            let polled = acquired.as_mut().poll(cx);
+            Poll::Ready(match polled {
+                Poll::Ready(permit) => Some(permit),
+                Poll::Pending => None,
+            })
+        });
+        if let Some(permit) = at_once.await {
+            return permit;
+        }
+        // Behind that, so that what is given up comes to the first of the queue.
+        self.wanted.notify_waiters();
+        acquired.await
     }
 
     /// Returns the next link. Errors of accepting, such as a lack of file descriptors, are logged
@@ -72,24 +99,34 @@ impl Gate {
             // Without permits, which the links that are given need.
             return std::future::pending().await;
         }
-        let connection = loop {
-            tokio::select! {
-                // What has room is not refused.
-                biased;
-                connection = permit(&self.connections) => break connection,
-                link = next_link(listeners), if self.refuses_when_full => {
-                    drop(link);
-                    on_refused();
+        loop {
+            let mut wanted = pin!(self.wanted.notified());
+            // Who wants a permit before this is in its queue before this.
+            wanted.as_mut().enable();
+            let connection = loop {
+                tokio::select! {
+                    // What has room is not refused.
+                    biased;
+                    connection = permit(&self.connections) => break connection,
+                    link = next_link(listeners), if self.refuses_when_full => {
+                        drop(link);
+                        on_refused();
+                    }
                 }
+            };
+            // This wait is short, as handshakes have a time limit: nobody is refused for it.
+            let handshake = permit(&self.handshakes).await;
+            let permits = Permits {
+                connection,
+                handshake,
+            };
+            tokio::select! {
+                biased;
+                link = next_link(listeners) => return (link, permits),
+                // There is a link already.
+                () = wanted => {}
             }
-        };
-        // This wait is short, as handshakes have a time limit: nobody is refused for it.
-        let handshake = permit(&self.handshakes).await;
-        let permits = Permits {
-            connection,
-            handshake,
-        };
-        (next_link(listeners).await, permits)
+        }
     }
 
     /// A connection of this host, which is to be kept until the connection ends.
@@ -117,6 +154,7 @@ impl Default for Gate {
             handshakes: semaphore(256),
             hosts: None,
             refuses_when_full: false,
+            wanted: Arc::default(),
         }
     }
 }

@@ -371,8 +371,10 @@ impl ServerHandle {
             return None;
         }
         tokio::select! {
-            output = future => Some(output),
+            // What becomes ready because the server stops, such as room for a link, is too late.
+            biased;
             () = stopped => None,
+            output = future => Some(output),
         }
     }
 

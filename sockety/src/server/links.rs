@@ -71,7 +71,7 @@ impl ServerHandle {
     /// Completes as soon as there is room for another connection and another handshake. A loop that
     /// awaits it before it accepts the next link therefore leaves further ones in the queue of the
     /// operating system, and no slow peer holds up the loop: the handshake runs in a separate task.
-    /// A server that listens too keeps one place free for the next connection that it accepts.
+    /// It waits for connections of the server's listeners, but not for one that may come.
     /// Before [`Server::serve`](crate::server::Server::serve) has begun, it waits for that.
     ///
     /// ```no_run
@@ -92,6 +92,7 @@ impl ServerHandle {
     ///
     /// # Errors
     /// [`ConnectProblem::ServerStopped`] if the server was stopped, or was dropped before it served.
+    /// Failures of the link come from [`Handshaking`].
     ///
     /// # Cancel safety
     /// Dropping the future closes `io`.
@@ -138,7 +139,8 @@ impl ServerHandle {
 ///
 /// # Errors
 /// [`ConnectError`] if a handshake failed, the peer's host has too many connections, or the server
-/// was stopped meanwhile. The server counts and logs it, so the result need not be awaited.
+/// was stopped meanwhile. If the link panics, the error is a [`ConnectProblem::Io`] with the text of the panic.
+/// The server counts and logs it, so the result need not be awaited.
 ///
 /// # Cancel safety
 /// Dropping it changes nothing: the handshakes continue.
@@ -150,7 +152,7 @@ impl Future for Handshaking {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let ended = ready!(Pin::new(&mut self.0).poll(cx));
-        // Its runtime was shut down.
+        // Its runtime was shut down: panics are caught in it.
         Poll::Ready(ended.unwrap_or(Err(ConnectProblem::ServerStopped.into())))
     }
 }

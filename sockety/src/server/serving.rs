@@ -1,12 +1,16 @@
 //! From a link to a connection of a server.
 
 use std::{
+    future::poll_fn,
+    io,
     net::SocketAddr,
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    task::Poll,
     time::Duration,
 };
 
@@ -20,7 +24,7 @@ use super::{
 };
 use crate::{
     connection::Connection,
-    engine::{common::Common, peer::Peer},
+    engine::{common::Common, peer::Peer, warnings::text_of},
     error::connect::ConnectProblem,
     serve::router::Router,
     shown,
@@ -91,24 +95,27 @@ impl Serving {
         let under_way = handle.begin_handshake();
         let has_begun = AtomicBool::new(false);
         let is_in_proxy_header = AtomicBool::new(false);
-        let establishing = within(limit, async {
-            has_begun.store(true, Ordering::Relaxed);
-            self.read_proxy_header(&mut io, &mut address, &is_in_proxy_header)
-                .await?;
-            peer.peer_addr = address;
-            let host = self.gate.host_place(address)?;
-            handle.on_accepted();
-            is_counted = true;
-            let entered = |connection: Connection| {
-                let entry = handle.register(&connection);
-                let aging = self.max_age.map(|max_age| max_age.begin(&connection));
-                let kept = (owner == Owner::Server).then_some(connection);
-                (entry, aging, kept, permit, host)
-            };
-            let (router, common) = (Arc::clone(&self.router), self.common.clone());
-            let setup = Setup::new(router, common, entered).accepting();
-            accept(io, handle.handshake(), peer, setup).await
-        });
+        let establishing = within(
+            limit,
+            caught(async {
+                has_begun.store(true, Ordering::Relaxed);
+                self.read_proxy_header(&mut io, &mut address, &is_in_proxy_header)
+                    .await?;
+                peer.peer_addr = address;
+                let host = self.gate.host_place(address)?;
+                handle.on_accepted();
+                is_counted = true;
+                let entered = |connection: Connection| {
+                    let entry = handle.register(&connection);
+                    let aging = self.max_age.map(|max_age| max_age.begin(&connection));
+                    let kept = (owner == Owner::Server).then_some(connection);
+                    (entry, aging, kept, permit, host)
+                };
+                let (router, common) = (Arc::clone(&self.router), self.common.clone());
+                let setup = Setup::new(router, common, entered).accepting();
+                accept(io, handle.handshake(), peer, setup).await
+            }),
+        );
         let established = {
             let mut establishing = pin!(establishing);
             match handle.or_stopped(establishing.as_mut()).await {
@@ -181,4 +188,19 @@ impl Serving {
             error => handle.on_failed_handshake(&self.common.warnings, peer, error),
         }
     }
+}
+
+/// A link that is given to the server may be any code. Its panic fails its handshake alone.
+async fn caught<T>(
+    establishing: impl Future<Output = Result<T, ConnectProblem>>,
+) -> Result<T, ConnectProblem> {
+    let mut establishing = pin!(establishing);
+    poll_fn(|cx| {
+        let polled = catch_unwind(AssertUnwindSafe(|| establishing.as_mut().poll(cx)));
+        polled.unwrap_or_else(|panic| {
+            let text = format!("link panicked: {}", text_of(&*panic));
+            Poll::Ready(Err(ConnectProblem::Io(io::Error::other(text))))
+        })
+    })
+    .await
 }

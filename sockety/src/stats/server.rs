@@ -68,6 +68,6 @@ failures! {
     proxy_header,
     /// The handshake was not complete in time.
     timed_out,
-    /// The peer closed within the handshake, or the link failed.
+    /// The peer closed within the handshake, or the link failed or panicked.
     cut_off,
 }

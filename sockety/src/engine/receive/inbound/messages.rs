@@ -32,7 +32,7 @@ use crate::{
         serve::{Dispatch, Handler, ReceivedPayload, Route, Serve, Target, Unrouted},
         shared::Shared,
         start::{Reached, Start},
-        warnings::Warning,
+        warnings::{Warning, text_of},
     },
     error::refusal::reads_reasons,
     fast_reply::{FastReply, FrameworkCode, PRESENT_ACTION},
@@ -581,8 +581,5 @@ async fn caught(handler: Dispatch) -> Result<(), Box<dyn Any + Send>> {
 /// The reply went out when the message was dropped.
 #[cold]
 pub(super) fn on_panic(shared: &Shared, action: &Action, panic: &(dyn Any + Send)) {
-    let text = panic.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    let text = text.unwrap_or("a value that is not a text");
-    shared.warn(Warning::HandlerPanicked, action, &text);
+    shared.warn(Warning::HandlerPanicked, action, &text_of(panic));
 }
