@@ -76,30 +76,30 @@ impl Limits {
     /// Limits the length of an action, in bytes.
     ///
     /// Default 1,024 (the wire allows 65,535): real names are shorter than 100 bytes, and this
-    /// leaves room for paths.
+    /// leaves room for paths. 0 counts as 1.
     #[must_use]
     pub const fn max_action_bytes(mut self, bytes: usize) -> Self {
-        self.action_bytes = bytes;
+        self.action_bytes = at_least_one(bytes);
         self
     }
 
     /// Limits the bytes of one message or response header, including file headers. A refused
     /// header that continues to four times the limit ends the connection.
     ///
-    /// Default 64 KiB, which holds 1,024 files with names of 55 bytes.
+    /// Default 64 KiB, which holds 1,024 files with names of 55 bytes. 0 counts as 1.
     #[must_use]
     pub const fn max_header_bytes(mut self, bytes: usize) -> Self {
-        self.header_bytes = bytes;
+        self.header_bytes = at_least_one(bytes);
         self
     }
 
     /// Limits the number of packets that one header may be split into. A refused header that
     /// continues to four times the limit ends the connection.
     ///
-    /// Default 256: 64 KiB in pieces of 256 bytes.
+    /// Default 256: 64 KiB in pieces of 256 bytes. 0 counts as 1.
     #[must_use]
     pub const fn max_header_pieces(mut self, pieces: u32) -> Self {
-        self.header_pieces = pieces;
+        self.header_pieces = if pieces == 0 { 1 } else { pieces };
         self
     }
 
@@ -262,6 +262,11 @@ impl Limits {
     }
 }
 
+/// `Ord::max` is not constant.
+const fn at_least_one(bytes: usize) -> usize {
+    if bytes == 0 { 1 } else { bytes }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -284,6 +289,20 @@ impl Default for Limits {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_nothing_could_be_done_with_counts_as_one() {
+        let limits = Limits::default()
+            .max_action_bytes(0)
+            .max_header_bytes(0)
+            .max_header_pieces(0);
+        let least = (
+            limits.action_bytes(),
+            limits.header_bytes(),
+            limits.header_pieces(),
+        );
+        assert_eq!(least, (1, 1, 1));
+    }
 
     #[test]
     fn each_limit_is_read_as_it_was_set() {

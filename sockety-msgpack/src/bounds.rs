@@ -51,7 +51,7 @@ impl Bounds {
     }
 
     /// Limits the number of values: the outermost one, elements, map keys and map values.
-    /// The default is 4,194,304: in 4 MiB there cannot be more. The bytes of a bin or a string are
+    /// The default is 4,194,304: in 4 MiB there cannot be more. 0 counts as 1. The bytes of a bin or a string are
     /// not counted, as each stays one byte.
     ///
     /// The memory of a value is limited in another way: to 64 times its bytes, and 4 MiB, except
@@ -59,6 +59,7 @@ impl Bounds {
     /// [`DecodeError::TooMuchMemory`](crate::DecodeError::TooMuchMemory).
     #[must_use]
     pub const fn max_items(self, items: usize) -> Self {
+        let items = if items == 0 { 1 } else { items };
         Self { items, ..self }
     }
 

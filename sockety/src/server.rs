@@ -239,7 +239,7 @@ impl Server {
 
     /// Limits the connections of one host that exist at a time (default: no limit). A host is an
     /// IPv4 address, or the first 64 bits of an IPv6 address. Further connections are closed at
-    /// once. Unix sockets are not counted.
+    /// once. Unix sockets are not counted. 0 counts as 1.
     pub fn max_connections_per_host(mut self, connections: usize) -> Self {
         self.gate.set_connections_per_host(connections);
         self

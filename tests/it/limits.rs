@@ -581,14 +581,16 @@ async fn a_busy_call_was_not_sent() {
     trait Work {
         async fn work(&self);
     }
+    // As one.
     let options = Options::default().max_requests_in_flight(0);
     let (connection, mut peer) = dialogue_with(Router::new(), options, PIPE).await;
-    let error = WorkClient::new(connection.clone())
-        .work()
-        .await
-        .expect_err("busy");
+    let client = WorkClient::new(connection.clone());
+    let first = client.work().start();
+    peer.expect_message("work").await;
+    let error = client.work().await.expect_err("busy");
     assert_eq!(error.outcome(), Outcome::NotSent);
     peer.expect_silence().await;
+    drop(first);
 }
 
 #[tokio::test(start_paused = true)]

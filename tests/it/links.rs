@@ -380,6 +380,18 @@ async fn a_host_has_only_so_many_links_by_the_address_that_is_given() {
     stopped(running).await;
 }
 
+/// Like those of a server.
+#[tokio::test]
+async fn no_connection_of_a_host_counts_as_one() {
+    let running = serving(Server::new().max_connections_per_host(0), ping_handler());
+    let host = |port| SocketAddr::from(([203, 0, 113, 7], port));
+    let first = over(link(&running.0, Some(host(1))).await).await;
+    ping(&first).await;
+    let refused = running.0.serve_link(duplex(PIPE).0, host(2)).await;
+    refused.expect("taken").await.expect_err("too many");
+    stopped(running).await;
+}
+
 #[tokio::test]
 async fn a_link_speaks_tls_like_the_server() {
     let authority = Authority::new("servers");

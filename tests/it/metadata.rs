@@ -288,7 +288,8 @@ async fn who_is_over_the_rate_learns_when_there_is_room() {
         tokio::time::sleep(MILLIS(1)).await;
         assert_eq!(gate.pass().await.expect("in time"), 1);
     }
-    let (gate, _far) = self::gate(Rate::new(0, 0), PIPE, Extension::Auto).await;
+    let (gate, _far) = self::gate(Rate::new(1, 0), PIPE, Extension::Auto).await;
+    gate.pass().await.expect("the only one");
     let error = gate.pass().await.expect_err("closed");
     assert_eq!(error.retry_after(), Some(RetryAfter::NEVER));
 }
@@ -296,7 +297,8 @@ async fn who_is_over_the_rate_learns_when_there_is_room() {
 // r[verify ext.meta.base]
 #[tokio::test(start_paused = true)]
 async fn without_the_extension_nobody_says_when() {
-    let (gate, _far) = gate(Rate::new(0, 1), PIPE, Extension::Off).await;
+    let (gate, _far) = gate(Rate::new(1, 1), PIPE, Extension::Off).await;
+    gate.pass().await.expect("the first");
     let error = gate.pass().await.expect_err("closed");
     assert_eq!(error.retry_after(), None);
     assert_eq!(gate.busy(0).await.expect("not busy"), 7);

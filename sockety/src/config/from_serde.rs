@@ -86,11 +86,11 @@ table! {
         max_aborted_messages: RateOf<Count<u64>>,
         max_dropped_content: RateOf<Size<u64>>,
         max_waiting_requests: Count<u64>,
-        max_received_bytes: Size<u64>,
+        max_received_bytes: Positive<Size<u64>>,
         connect_timeout: Time,
         handshake_timeout: Time,
         call_timeout: OrNone<Time>,
-        max_requests_in_flight: Count<usize>,
+        max_requests_in_flight: Positive<Count<usize>>,
         max_requests_executing: Positive<Count<usize>>,
         max_queued_requests: Count<usize>,
         max_outbox_bytes: Positive<Size<usize>>,
@@ -114,9 +114,9 @@ table! {
 table! {
     LimitsTable of Limits {
         max_channels: Channels,
-        max_action_bytes: Size<usize>,
-        max_header_bytes: Size<usize>,
-        max_header_pieces: Count<u32>,
+        max_action_bytes: Positive<Size<usize>>,
+        max_header_bytes: Positive<Size<usize>>,
+        max_header_pieces: Positive<Count<u32>>,
         max_held_header_bytes: Size<usize>,
         max_payload: Size<u64>,
         max_files: Count<u32>,
@@ -131,7 +131,7 @@ table! {
 table! {
     BoundsTable of Bounds {
         max_depth: Count<usize>,
-        max_items: Count<usize>,
+        max_items: Positive<Count<usize>>,
     }
 }
 
@@ -474,7 +474,7 @@ struct RateOf<F>(PhantomData<F>);
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, bound = "")]
 struct RateTable<F: Form<Value = u64>> {
-    burst: Of<F>,
+    burst: Of<Positive<F>>,
     per_second: Of<F>,
 }
 
@@ -747,6 +747,30 @@ mod tests {
             (
                 r#""max_requests_executing": 0"#,
                 "max_requests_executing: must not be 0".into(),
+            ),
+            (
+                r#""max_requests_in_flight": 0"#,
+                "max_requests_in_flight: must not be 0".into(),
+            ),
+            (
+                r#""max_received_bytes": 0"#,
+                "max_received_bytes: must not be 0".into(),
+            ),
+            (
+                r#""limits": {"max_action_bytes": 0}"#,
+                "max_action_bytes: must not be 0".into(),
+            ),
+            (
+                r#""limits": {"max_header_bytes": "0 KiB"}"#,
+                "max_header_bytes: must not be 0".into(),
+            ),
+            (
+                r#""limits": {"max_header_pieces": 0}"#,
+                "max_header_pieces: must not be 0".into(),
+            ),
+            (
+                r#""bounds": {"max_items": 0}"#,
+                "max_items: must not be 0".into(),
             ),
             (
                 r#""max_outbox_bytes": "0 B""#,

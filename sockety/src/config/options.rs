@@ -176,6 +176,9 @@ impl Options {
     /// Sets how long nothing may be written before a heartbeat is sent (default: 20 s, rounded up
     /// to whole seconds).
     ///
+    /// This is for the peer, which closes the connection after its `idle_timeout`: it has nothing to do with
+    /// the [`idle_timeout`](Self::idle_timeout) of this side, and may be longer.
+    ///
     /// The first heartbeat after other data may be up to 5 s late, because the driver does not
     /// record when each byte was written. A quiet connection wakes up only for its heartbeats.
     /// Peers of other implementations close a connection that is quiet for 60 s.
@@ -273,9 +276,9 @@ impl Options {
     /// MiB). Payloads of up to 16 KiB do not count.
     ///
     /// Beyond that, payloads are refused with code 3,840, Overloaded, and files and streams are not
-    /// read from their connections until there is room.
+    /// read from their connections until there is room. 0 counts as 1.
     pub fn max_received_bytes(mut self, bytes: u64) -> Self {
-        self.received_bytes = bytes;
+        self.received_bytes = bytes.max(1);
         self
     }
 
@@ -308,17 +311,17 @@ impl Options {
     /// Limits requests of this side that wait for replies (default: 16,384). One more fails with
     /// [`SendError::Busy`](crate::error::SendError::Busy).
     ///
-    /// Each takes about 200 bytes, so the default bounds the table at 3 MiB.
+    /// Each takes about 200 bytes, so the default bounds the table at 3 MiB. 0 counts as 1.
     pub fn max_requests_in_flight(mut self, requests: usize) -> Self {
-        self.requests_in_flight = requests;
+        self.requests_in_flight = requests.max(1);
         self
     }
 
     /// Limits requests of the peer that execute at once (default: 256). Others wait for their turn,
     /// see [`max_queued_requests`](Self::max_queued_requests).
     ///
-    /// With 0, none is ever executed. To refuse all requests of a peer, set `max_queued_requests` to 0
-    /// too: otherwise they wait until their senders give up.
+    /// With 0, none is ever executed, for a side that serves nothing. To refuse all requests of a peer, set
+    /// `max_queued_requests` to 0 too: otherwise they wait until their senders give up.
     pub fn max_requests_executing(mut self, requests: usize) -> Self {
         self.requests_executing = requests;
         self

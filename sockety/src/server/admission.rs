@@ -55,7 +55,7 @@ impl Gate {
     }
 
     pub(super) fn set_connections_per_host(&mut self, connections: usize) {
-        self.hosts = Some(Hosts::new(connections));
+        self.hosts = Some(Hosts::new(connections.max(1)));
     }
 
     pub(super) fn set_refuses_when_full(&mut self) {

@@ -20,6 +20,7 @@ pub(crate) struct Bucket {
 
 impl Bucket {
     pub(crate) fn new(rate: Rate) -> Self {
+        let rate = rate.counted();
         Self {
             rate,
             left: rate.burst,
@@ -73,7 +74,7 @@ impl Bucket {
     /// How long it takes until a token is there, after [`take`](Self::take); `None` if none ever will be.
     pub(crate) fn wait(&self) -> Option<Duration> {
         let per_second = self.rate.per_second;
-        if self.rate.burst == 0 || per_second == 0 {
+        if per_second == 0 {
             return None;
         }
         let missing = 1_000_u128.div_ceil(per_second.into());
@@ -131,6 +132,20 @@ mod tests {
 
     #[test]
     fn nothing_costs_nothing() {
-        assert!(Bucket::new(Rate::new(0, 0)).take(0));
+        let mut bucket = Bucket::new(Rate::new(1, 0));
+        assert!(bucket.take(1) && bucket.take(0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_burst_of_none_counts_as_one() {
+        let (burst, per_second) = (0, 2);
+        for rate in [Rate::new(burst, per_second), Rate { burst, per_second }] {
+            let mut bucket = Bucket::new(rate);
+            for _ in 0..3 {
+                assert!(bucket.take(1) && !bucket.take(1));
+                assert_eq!(bucket.wait(), Some(Duration::from_millis(500)));
+                tokio::time::advance(Duration::from_millis(500)).await;
+            }
+        }
     }
 }

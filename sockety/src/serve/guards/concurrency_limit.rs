@@ -51,13 +51,10 @@ pub struct ConcurrencyLimit {
 }
 
 impl ConcurrencyLimit {
-    /// Lets this many handlers run at a time, of all actions together, and 1,024 messages wait.
-    ///
-    /// # Panics
-    /// If the limit is 0, or more than 2^61 - 1.
-    #[track_caller]
+    /// Lets this many handlers run at a time, of all actions together, and 1,024 messages wait. 0 counts as 1, and
+    /// more than 2^61 - 1 as that.
     pub fn new(limit: usize) -> Self {
-        assert!(limit > 0, "with a limit of 0 nothing would ever run");
+        let limit = limit.clamp(1, Semaphore::MAX_PERMITS);
         Self {
             limit,
             max_waiting: 1024,

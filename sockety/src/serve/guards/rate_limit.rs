@@ -64,6 +64,7 @@ struct OfConnection(Mutex<HashMap<u64, Bucket>>);
 impl RateLimit {
     /// Limits the messages of all connections of the router together.
     pub fn total(rate: Rate) -> Self {
+        let rate = rate.counted();
         let bucket = Bucket::new(rate);
         Self::new(rate, Buckets::One(Arc::new(Mutex::new(bucket))))
     }
@@ -73,7 +74,7 @@ impl RateLimit {
     pub fn per_connection(rate: Rate) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        Self::new(rate, Buckets::OfConnections(number))
+        Self::new(rate.counted(), Buckets::OfConnections(number))
     }
 
     fn new(rate: Rate, buckets: Buckets) -> Self {
