@@ -333,7 +333,7 @@ pub mod __private;
 /// larger payload, more files, a larger file or larger files together is answered with code 3,842, Too Large, before its content is
 /// read, and the method is not called. A stream that turns out to be larger breaks off: its reader gets
 /// [`ReadError::TooLarge`](crate::error::ReadError::TooLarge), and the caller code 4, Bad Request, whatever the method returns. The units
-/// are B, KB, MB and GB of 1,000, KiB, MiB and GiB of 1,024. A limit cannot be higher than that of the connection, [`Options::limits`].
+/// are B, KB, MB, GB and TB of 1,000, KiB, MiB, GiB and TiB of 1,024. A limit cannot be higher than that of the connection, [`Options::limits`].
 ///
 /// ```
 /// # use sockety::{File, service};

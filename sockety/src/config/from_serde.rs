@@ -7,7 +7,7 @@ use std::{fmt, marker::PhantomData, time::Duration};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{DeserializeSeed, Error, MapAccess, Unexpected, Visitor, value::MapAccessDeserializer},
+    de::{DeserializeSeed, Error, MapAccess, Unexpected, Visitor},
 };
 use sockety_codec::{ChannelCount, Limits};
 
@@ -16,7 +16,7 @@ use super::{
     options::Options,
     rate::Rate,
     tcp::{Keepalive, TcpOptions},
-    units::{SIZES, TIMES, parse},
+    units::{SIZES, TIMES, Unread, parse},
 };
 use crate::msgpack::Bounds;
 
@@ -37,9 +37,9 @@ macro_rules! table {
 
             fn read<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
                 match key {
-                    $(stringify!($key) => put::<$form, A>(&mut self.$key, stringify!($key), map),)*
+                    $(stringify!($key) => put::<$form, A>(&mut self.$key, Key::of(stringify!($key)), map),)*
                     $($(stringify!($inner) => {
-                        put::<$inner_table, A>(&mut self.$inner, stringify!($inner), map)
+                        put::<$inner_table, A>(&mut self.$inner, Key::of(stringify!($inner)), map)
                     })*)?
                     unknown => Err(A::Error::unknown_field(unknown, Self::KEYS)),
                 }
@@ -60,7 +60,7 @@ macro_rules! table {
             type Value = Self;
             const EXPECTED: &'static str = "a table";
 
-            fn table<'de, A: MapAccess<'de>>(mut map: A) -> Option<Result<Self, A::Error>> {
+            fn table<'de, A: MapAccess<'de>>(_: Key, mut map: A) -> Option<Result<Self, A::Error>> {
                 let mut read = || {
                     let mut table = Self::default();
                     while let Some(key) = map.next_key::<String>()? {
@@ -164,7 +164,7 @@ impl<'de> Visitor<'de> for OptionsVisitor {
         let (mut base, mut table) = (None, OptionsTable::default());
         while let Some(key) = map.next_key::<String>()? {
             match &*key {
-                "base" => put::<Base, A>(&mut base, "base", &mut map)?,
+                "base" => put::<Base, A>(&mut base, Key::of("base"), &mut map)?,
                 key => table.read(key, &mut map)?,
             }
         }
@@ -172,17 +172,77 @@ impl<'de> Visitor<'de> for OptionsVisitor {
     }
 }
 
+/// A key, as errors name it, because most formats say at best in which line it is.
+#[derive(Clone, Copy)]
+struct Key {
+    /// The key of the table that it is in, of the small tables that are values.
+    table: Option<&'static str>,
+    name: &'static str,
+}
+
+impl Key {
+    fn of(name: &'static str) -> Self {
+        let table = None;
+        Self { table, name }
+    }
+
+    /// A key of the table that this is the key of.
+    fn inner(self, name: &'static str) -> Self {
+        let table = Some(self.name);
+        Self { table, name }
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(table) = self.table {
+            write!(f, "{table}.")?;
+        }
+        f.write_str(self.name)
+    }
+}
+
 /// Reads the value of a key.
 fn put<'de, F: Form, A: MapAccess<'de>>(
     into: &mut Option<F::Value>,
-    key: &'static str,
+    key: Key,
     map: &mut A,
 ) -> Result<(), A::Error> {
     if into.is_some() {
-        return Err(A::Error::duplicate_field(key));
+        return Err(match key.table {
+            None => A::Error::duplicate_field(key.name),
+            Some(_) => A::Error::custom(format_args!("duplicate field `{key}`")),
+        });
     }
-    *into = Some(map.next_value_seed(FormSeed::<F>::of(key))?);
+    let form = PhantomData;
+    *into = Some(map.next_value_seed(FormSeed::<F> { key, form })?);
     Ok(())
+}
+
+/// Reads a small table that is a value: `read` puts the value of each of `names`.
+fn read_all<'de, A: MapAccess<'de>>(
+    mut map: A,
+    table: Key,
+    names: &'static [&'static str],
+    mut read: impl FnMut(Key, &mut A) -> Result<(), A::Error>,
+) -> Result<(), A::Error> {
+    let mut missing = names.to_vec();
+    while let Some(found) = map.next_key::<String>()? {
+        let Some(name) = names.iter().find(|name| **name == found) else {
+            let names = names.join("`, `");
+            return Err(A::Error::custom(format_args!(
+                "unknown field `{table}.{found}`, expected one of `{names}`"
+            )));
+        };
+        missing.retain(|missing| missing != name);
+        read(table.inner(name), &mut map)?;
+    }
+    match missing.first() {
+        None => Ok(()),
+        Some(name) => Err(A::Error::custom(format_args!(
+            "missing field `{table}.{name}`"
+        ))),
+    }
 }
 
 /// A form in which people write a value.
@@ -205,7 +265,7 @@ trait Form {
     }
 
     /// `None` if it is not written as a table.
-    fn table<'de, A: MapAccess<'de>>(_map: A) -> Option<Result<Self::Value, A::Error>> {
+    fn table<'de, A: MapAccess<'de>>(_key: Key, _map: A) -> Option<Result<Self::Value, A::Error>> {
         None
     }
 }
@@ -215,32 +275,16 @@ enum Mistake {
     Value(String),
 }
 
-/// A value in one of the forms.
-struct Of<F: Form>(F::Value);
-
-impl<'de, F: Form> Deserialize<'de> for Of<F> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        FormSeed::<F>::of("").deserialize(deserializer).map(Self)
-    }
-}
-
 /// Reads a value in this form.
 struct FormSeed<F> {
-    /// Errors name it, because most formats say at best in which line it is. Empty if it is unknown.
-    key: &'static str,
+    key: Key,
     form: PhantomData<F>,
 }
 
 impl<F: Form> FormSeed<F> {
-    fn of(key: &'static str) -> Self {
-        let form = PhantomData;
-        Self { key, form }
-    }
-
     fn error<E: Error>(&self, mistake: Mistake, found: Unexpected<'_>) -> E {
         match mistake {
             Mistake::Type => E::invalid_type(found, self),
-            Mistake::Value(text) if self.key.is_empty() => E::custom(text),
             Mistake::Value(text) => E::custom(format_args!("{}: {text}", self.key)),
         }
     }
@@ -258,10 +302,7 @@ impl<'de, F: Form> Visitor<'de> for FormSeed<F> {
     type Value = F::Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.key {
-            "" => f.write_str(F::EXPECTED),
-            key => write!(f, "{} for `{key}`", F::EXPECTED),
-        }
+        write!(f, "{} for `{}`", F::EXPECTED, self.key)
     }
 
     fn visit_bool<E: Error>(self, value: bool) -> Result<F::Value, E> {
@@ -284,7 +325,7 @@ impl<'de, F: Form> Visitor<'de> for FormSeed<F> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<F::Value, A::Error> {
-        match F::table(map) {
+        match F::table(self.key, map) {
             Some(table) => table,
             None => Err(A::Error::invalid_type(Unexpected::Map, &self)),
         }
@@ -316,16 +357,22 @@ impl Form for Time {
     const EXPECTED: &'static str = r#"a duration such as "30s""#;
 
     fn text(text: &str) -> Result<Duration, Mistake> {
-        let instead = r#"write a number and a unit, such as "500ms", "30s", "5m" or "1h""#;
+        let instead = r#"write a number and a unit, such as "500ms", "30s", "5m", "1h" or "1m30s""#;
         match parse(text, TIMES) {
             // It would end at once whatever it is the timeout of.
-            Some(0) => Err(Mistake::Value(format!(
+            Ok(0) => Err(Mistake::Value(format!(
                 "duration must not be zero: {instead}"
             ))),
-            Some(milliseconds) => Ok(Duration::from_millis(milliseconds)),
-            None => Err(Mistake::Value(format!(
+            Ok(milliseconds) => Ok(Duration::from_millis(milliseconds)),
+            Err(Unread::Malformed) => Err(Mistake::Value(format!(
                 "invalid duration {text:?}: {instead}"
             ))),
+            Err(Unread::TooLarge) => {
+                let days = u64::MAX / (24 * 3_600_000);
+                Err(Mistake::Value(format!(
+                    "{text:?} is too large: maximum is {days}d"
+                )))
+            }
         }
     }
 }
@@ -339,11 +386,12 @@ impl<T: TryFrom<u64>> Form for Size<T> {
 
     fn text(text: &str) -> Result<T, Mistake> {
         match parse(text, SIZES) {
-            Some(bytes) => fitting(bytes),
-            None => Err(Mistake::Value(format!(
+            Ok(bytes) => fitting(bytes),
+            Err(Unread::Malformed) => Err(Mistake::Value(format!(
                 "invalid size {text:?}: write a number and a unit, such as \"512 B\" or \"4 MiB\"; units \
-                 are B, KB, MB, GB (powers of 1000) and KiB, MiB, GiB (powers of 1024)"
+                 are B, KB, MB, GB, TB (powers of 1000) and KiB, MiB, GiB, TiB (powers of 1024)"
             ))),
+            Err(Unread::TooLarge) => Err(too_large::<T>(&format_args!("{text:?}"))),
         }
     }
 
@@ -364,11 +412,13 @@ impl<T: TryFrom<u64>> Form for Count<T> {
 }
 
 fn fitting<T: TryFrom<u64>>(number: u64) -> Result<T, Mistake> {
-    T::try_from(number).map_err(|_| {
-        // Only types that are narrower fail.
-        let maximum = u64::MAX >> (u64::BITS as usize - 8 * size_of::<T>());
-        Mistake::Value(format!("{number} is too large: maximum is {maximum}"))
-    })
+    // Only types that are narrower fail.
+    T::try_from(number).map_err(|_| too_large::<T>(&number))
+}
+
+fn too_large<T>(value: &dyn fmt::Display) -> Mistake {
+    let maximum = u64::MAX >> (u64::BITS as usize - 8 * size_of::<T>());
+    Mistake::Value(format!("{value} is too large: maximum is {maximum}"))
 }
 
 /// A value that must not be zero: nothing could be done with so little.
@@ -463,20 +513,13 @@ impl<F: Form> Form for OrNone<F> {
         F::number(number).map(Some)
     }
 
-    fn table<'de, A: MapAccess<'de>>(map: A) -> Option<Result<Self::Value, A::Error>> {
-        Some(F::table(map)?.map(Some))
+    fn table<'de, A: MapAccess<'de>>(key: Key, map: A) -> Option<Result<Self::Value, A::Error>> {
+        Some(F::table(key, map)?.map(Some))
     }
 }
 
 /// A [`Rate`] of such amounts.
 struct RateOf<F>(PhantomData<F>);
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, bound = "")]
-struct RateTable<F: Form<Value = u64>> {
-    burst: Of<Positive<F>>,
-    per_second: Of<F>,
-}
 
 impl<F: Form<Value = u64>> Form for RateOf<F> {
     type Value = Rate;
@@ -489,30 +532,39 @@ impl<F: Form<Value = u64>> Form for RateOf<F> {
         }
     }
 
-    fn table<'de, A: MapAccess<'de>>(map: A) -> Option<Result<Rate, A::Error>> {
-        let rate = RateTable::<F>::deserialize(MapAccessDeserializer::new(map));
-        Some(rate.map(|rate| Rate::new(rate.burst.0, rate.per_second.0)))
+    fn table<'de, A: MapAccess<'de>>(key: Key, map: A) -> Option<Result<Rate, A::Error>> {
+        let (mut burst, mut per_second) = (None, None);
+        let read = read_all(map, key, &["burst", "per_second"], |key, map| {
+            match key.name {
+                "burst" => put::<Positive<F>, A>(&mut burst, key, map),
+                _ => put::<F, A>(&mut per_second, key, map),
+            }
+        });
+        let rate = |()| Rate::new(burst.unwrap_or_default(), per_second.unwrap_or_default());
+        Some(read.map(rate))
     }
 }
 
 /// A [`Keepalive`].
 struct Probes;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ProbesTable {
-    idle: Of<Time>,
-    interval: Of<Time>,
-    probes: Of<Positive<Count<u32>>>,
-}
-
 impl Form for Probes {
     type Value = Keepalive;
     const EXPECTED: &'static str = r#"a table with idle, interval and probes, or "none""#;
 
-    fn table<'de, A: MapAccess<'de>>(map: A) -> Option<Result<Keepalive, A::Error>> {
-        let table = ProbesTable::deserialize(MapAccessDeserializer::new(map));
-        Some(table.map(|it| Keepalive::new(it.idle.0, it.interval.0, it.probes.0)))
+    fn table<'de, A: MapAccess<'de>>(key: Key, map: A) -> Option<Result<Keepalive, A::Error>> {
+        let (mut idle, mut interval, mut probes) = (None, None, None);
+        let names = &["idle", "interval", "probes"];
+        let read = read_all(map, key, names, |key, map| match key.name {
+            "idle" => put::<Time, A>(&mut idle, key, map),
+            "interval" => put::<Time, A>(&mut interval, key, map),
+            _ => put::<Positive<Count<u32>>, A>(&mut probes, key, map),
+        });
+        let keepalive = |()| {
+            let (idle, interval) = (idle.unwrap_or_default(), interval.unwrap_or_default());
+            Keepalive::new(idle, interval, probes.unwrap_or_default())
+        };
+        Some(read.map(keepalive))
     }
 }
 
@@ -691,9 +743,9 @@ mod tests {
 
     #[test]
     fn mistakes_name_the_key_the_value_and_what_to_write() {
-        let time = r#"write a number and a unit, such as "500ms", "30s", "5m" or "1h""#;
-        let size = "write a number and a unit, such as \"512 B\" or \"4 MiB\"; units are B, KB, MB, GB \
-                    (powers of 1000) and KiB, MiB, GiB (powers of 1024)";
+        let time = r#"write a number and a unit, such as "500ms", "30s", "5m", "1h" or "1m30s""#;
+        let size = "write a number and a unit, such as \"512 B\" or \"4 MiB\"; units are B, KB, MB, GB, TB \
+                    (powers of 1000) and KiB, MiB, GiB, TiB (powers of 1024)";
         let or_none = r#"; or write "none""#;
         let cases = [
             (
@@ -794,11 +846,51 @@ mod tests {
             ),
             (
                 r#""tcp": {"keepalive": {"idle": "1s", "interval": "1s", "probes": 0}}"#,
-                "must not be 0".into(),
+                "keepalive.probes: must not be 0".into(),
+            ),
+            (
+                r#""tcp": {"keepalive": {"idle": "1s", "interval": 1, "probes": 1}}"#,
+                "invalid type: integer `1`, expected a duration such as \"30s\" for `keepalive.interval`"
+                    .into(),
+            ),
+            (
+                r#""tcp": {"keepalive": {"idle": "0s", "interval": "1s", "probes": 1}}"#,
+                format!("keepalive.idle: duration must not be zero: {time}"),
             ),
             (
                 r#""max_useless_packets": {"burst": 1}"#,
-                "missing field `per_second`".into(),
+                "missing field `max_useless_packets.per_second`".into(),
+            ),
+            (
+                r#""max_useless_packets": {"burst": "64 MiB", "per_second": 1}"#,
+                "invalid type: string \"64 MiB\", expected a whole number for `max_useless_packets.burst`"
+                    .into(),
+            ),
+            (
+                r#""max_dropped_content": {"burst": 0, "per_second": 1}"#,
+                "max_dropped_content.burst: must not be 0".into(),
+            ),
+            (
+                r#""max_dropped_content": {"burst": 1, "burst": 1}"#,
+                "duplicate field `max_dropped_content.burst`".into(),
+            ),
+            (
+                r#""max_dropped_content": {"burst": 1, "per_second": "17179869184 GiB"}"#,
+                "max_dropped_content.per_second: \"17179869184 GiB\" is too large: maximum is 18446744073709551615"
+                    .into(),
+            ),
+            (
+                r#""max_spill_bytes": "17179869184 GiB""#,
+                "max_spill_bytes: \"17179869184 GiB\" is too large: maximum is 18446744073709551615"
+                    .into(),
+            ),
+            (
+                r#""tcp": {"receive_buffer": "16777216 TiB"}"#,
+                "receive_buffer: \"16777216 TiB\" is too large: maximum is 4294967295; or write \"none\"".into(),
+            ),
+            (
+                r#""heartbeat": "213503982335d""#,
+                "heartbeat: \"213503982335d\" is too large: maximum is 213503982334d".into(),
             ),
             (
                 r#""max_useless_packets": 7"#,
@@ -808,7 +900,7 @@ mod tests {
             ),
             (
                 r#""tcp": {"keepalive": {"idle": "1s", "interval": "1s", "probe": 1}}"#,
-                "unknown field `probe`, expected one of `idle`, `interval`, `probes`".into(),
+                "unknown field `keepalive.probe`, expected one of `idle`, `interval`, `probes`".into(),
             ),
             (
                 r#""extension": "on""#,
@@ -835,6 +927,17 @@ mod tests {
         assert!(unknown.starts_with(begin), "{unknown}");
         let unknown = mistake(r#""limits": {"payload": 1}"#);
         assert!(unknown.starts_with("unknown field `payload`, expected one of `max_channels`, "));
+    }
+
+    #[test]
+    fn durations_and_sizes_may_have_several_units() {
+        let options =
+            json(r#"{"heartbeat": "1m30s", "idle_timeout": "1d", "max_spill_bytes": "2 TiB"}"#);
+        let expected = Options::default()
+            .heartbeat(90 * SECOND)
+            .idle_timeout(24 * 3600 * SECOND)
+            .max_spill_bytes(2 << 40);
+        assert_eq!(options, Ok(expected));
     }
 
     #[test]

@@ -48,8 +48,8 @@ use crate::msgpack::Bounds;
 ///
 /// With the feature `serde`, options are read from configuration in any format of serde. The keys are
 /// the names of the setters, and options that are missing are as in [`Options::default`]. Durations have a
-/// unit, ms, s, m or h. Sizes are a number of bytes or have a unit: B, KB, MB, GB of 1,000, KiB, MiB,
-/// GiB of 1,024. `"none"` means `None`, `"unlimited"` for [`Rate::UNLIMITED`], and `base =
+/// unit, ms, s, m, h or d, or several, as in `"1m30s"`. Sizes are a number of bytes or have a unit: B, KB, MB, GB, TB of
+/// 1,000, KiB, MiB, GiB, TiB of 1,024. `"none"` means `None`, `"unlimited"` for [`Rate::UNLIMITED`], and `base =
 /// "trusted"` begins with [`Options::trusted`]. Unknown keys are errors. `limits`, `bounds` and `tcp`
 /// are tables of what [`Limits`], [`Bounds`] and [`TcpOptions`] set:
 ///
