@@ -115,18 +115,7 @@ stream {{
             .expect("a block");
         let (block, _) = block.split_once("```").expect("its end");
         let port = free_port();
-        let config = block
-            .replace("10.0.0.1:9000", &format!("127.0.0.1:{}", servers[0]))
-            .replace("10.0.0.2:9000", &format!("127.0.0.1:{}", servers[1]))
-            .replace("10.0.0.2:443", &format!("127.0.0.1:{}", servers[1]))
-            .replace("bind :9000", &format!("bind 127.0.0.1:{port}"))
-            .replace("bind :443", &format!("bind 127.0.0.1:{port}"))
-            .replace("listen 9000", &format!("listen 127.0.0.1:{port}"))
-            .replace("listen 443", &format!("listen 127.0.0.1:{port}"));
-        assert!(
-            !config.contains("9000") && !config.contains("443"),
-            "{config}"
-        );
+        let config = filled(block, port, servers);
         match program {
             "haproxy" => Self::haproxy_of(&config, port),
             _ => Self::nginx_of(&config, port),
@@ -222,6 +211,41 @@ listen sockety
     {servers}
 "
     )
+}
+
+/// A configuration of the guide with ports of this test, in place of its addresses.
+fn filled(template: &str, port: u16, servers: [u16; 2]) -> String {
+    let is_inside = |letter: char| letter.is_alphanumeric() || ".:_".contains(letter);
+    let mut filled = String::new();
+    for piece in template.split_inclusive(|letter| !is_inside(letter)) {
+        let word = piece.trim_end_matches(|letter| !is_inside(letter));
+        let to = match word {
+            "10.0.0.1:9000" => servers[0],
+            "10.0.0.2:9000" | "10.0.0.2:443" => servers[1],
+            ":9000" | "9000" | ":443" | "443" => port,
+            other => {
+                let is_known = !["10.0.", "9000", "443"].iter().any(|it| other.contains(it));
+                assert!(is_known, "{other} of the guide is no address of a test");
+                filled += piece;
+                continue;
+            }
+        };
+        filled += &format!("127.0.0.1:{to}{}", &piece[word.len()..]);
+    }
+    filled
+}
+
+#[test]
+fn the_ports_of_a_test_may_contain_those_of_the_guide() {
+    let template = "bind :443\nlisten 9000;\nserver 10.0.0.1:9000;\nweb 10.0.0.2:443;\n";
+    let expected = "bind 127.0.0.1:44385\nlisten 127.0.0.1:44385;\nserver 127.0.0.1:29000;\nweb 127.0.0.1:9000;\n";
+    assert_eq!(filled(template, 44385, [29000, 9000]), expected);
+}
+
+#[test]
+#[should_panic(expected = "10.0.0.3:9000 of the guide is no address of a test")]
+fn an_address_of_the_guide_that_no_test_has_is_noticed() {
+    filled("server three 10.0.0.3:9000;\n", 1, [2, 3]);
 }
 
 fn started(program: &str, before: &[&str], config: &Path, after: &[&str]) -> Child {
