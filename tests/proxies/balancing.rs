@@ -4,19 +4,20 @@ use std::{
     collections::BTreeSet,
     net::{SocketAddr, TcpStream},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use socket2::{Domain, Socket, Type};
-use sockety::error::chain;
+use sockety::{Server, error::chain};
 use tokio::time::{sleep, timeout};
 
 use crate::{
     CHECK, PATIENCE, Running, WorkClient, connect,
     programs::{Proxy, free_port},
+    until,
 };
 
 const BALANCE: &str = "balance roundrobin
@@ -64,6 +65,50 @@ async fn a_rolling_restart_behind_haproxy_fails_no_call() {
         assert_eq!(caller.await.expect("no panic"), Ok(()));
     }
     assert!(answered.load(Ordering::Relaxed) > 100);
+}
+
+/// What the guide says about the age of connections.
+#[tokio::test]
+#[ignore = "needs haproxy"]
+async fn clients_get_to_a_server_that_is_started_later_and_no_call_fails() {
+    let aging = async |port: u16| {
+        let server = Server::bind(("127.0.0.1", port)).await.expect("a port");
+        Running::of(server.max_connection_age(Duration::from_secs(1), PATIENCE))
+    };
+    let ports = [free_port(), free_port()];
+    let _first = aging(ports[0]).await;
+    let lines = ports
+        .map(|port| format!("server s{port} 127.0.0.1:{port} check inter 100ms fall 2 rise 1\n"));
+    let proxy = Proxy::haproxy_to("", &lines.join("    "), &format!("{BALANCE}\n    {CHECK}"));
+    let is_over = Arc::new(AtomicBool::new(false));
+    let seen = Arc::new(Mutex::new(BTreeSet::new()));
+    let callers: Vec<_> = (0..4)
+        .map(|number| {
+            let client = WorkClient::reconnecting(proxy.address());
+            let (is_over, seen) = (Arc::clone(&is_over), Arc::clone(&seen));
+            tokio::spawn(async move {
+                while !is_over.load(Ordering::Relaxed) {
+                    let port = client.port().await;
+                    let port = port.map_err(|error| chain(&error).to_string())?;
+                    seen.lock().expect("no panic").insert((port, number));
+                    sleep(Duration::from_millis(5)).await;
+                }
+                Ok::<_, String>(())
+            })
+        })
+        .collect();
+    let count = |port: u16| {
+        let seen = seen.lock().expect("no panic");
+        seen.iter().filter(|it| it.0 == port).count()
+    };
+    until("all are there", || count(ports[0]) == 4).await;
+    assert_eq!(count(ports[1]), 0);
+    let _second = aging(ports[1]).await;
+    until("clients of the second", || count(ports[1]) >= 2).await;
+    is_over.store(true, Ordering::Relaxed);
+    for caller in callers {
+        assert_eq!(caller.await.expect("no panic"), Ok(()));
+    }
 }
 
 #[tokio::test]

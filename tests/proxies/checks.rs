@@ -3,13 +3,22 @@
 //! A proxy sends its first checks while the test waits for it, so servers run on other threads: a
 //! check that is not answered in time is a failed handshake.
 
-use std::time::Duration;
+use std::{
+    io::{Read, Write},
+    os::unix::net::UnixStream,
+    path::PathBuf,
+    time::Duration,
+};
 
 use sockety::{Connection, Options, Router, Server, server::ProxyProtocol, tls::TlsServer};
-use tokio::{net::TcpSocket, time::sleep};
+use tempfile::TempDir;
+use tokio::{
+    net::TcpSocket,
+    time::{sleep, timeout},
+};
 
 use crate::{
-    CHECK, Running, WorkClient,
+    CHECK, PATIENCE, Running, WorkClient, connect,
     programs::{Certificate, Proxy},
     until,
 };
@@ -114,4 +123,93 @@ async fn a_proxy_header_has_the_address_of_the_client() {
     }
     let stats = running.stats();
     assert_eq!(stats.failed_handshakes, 0, "{stats:?}");
+}
+
+/// The socket at which HAProxy says what it thinks of its servers.
+struct Stats {
+    folder: TempDir,
+}
+
+impl Stats {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        Self { folder }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("stats")
+    }
+
+    /// The line of the global section that opens it.
+    fn line(&self) -> String {
+        format!("stats socket {} mode 600", self.path().display())
+    }
+
+    /// What HAProxy says of this server: `UP`, `DOWN`, or something between.
+    fn state(&self, server: &str) -> String {
+        let mut socket = UnixStream::connect(self.path()).expect("connected");
+        socket.write_all(b"show stat\n").expect("asked");
+        let mut table = String::new();
+        socket.read_to_string(&mut table).expect("answered");
+        let mut lines = table.trim_start_matches("# ").lines();
+        let names = lines.next().expect("names of columns");
+        let column = names.split(',').position(|name| name == "status");
+        let own = format!("sockety,{server},");
+        let line = lines.find(|line| line.starts_with(&own)).expect("a server");
+        let state = line.split(',').nth(column.expect("a column"));
+        state.expect("a state").to_owned()
+    }
+}
+
+/// What the guide says about full servers.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs haproxy"]
+async fn a_check_that_speaks_the_header_notices_a_full_server() {
+    let full = Server::bind("127.0.0.1:0").await.expect("a port");
+    let full = Running::of(full.max_connections(2).refuse_when_full());
+    let other = Running::start().await;
+    let (speaking, plain) = (Stats::new(), Stats::new());
+    let servers = |options: &str| {
+        let (full, other) = (full.port, other.port);
+        format!("server full 127.0.0.1:{full} {options}\n    server other 127.0.0.1:{other}")
+    };
+    let each = format!("{EACH} fall 2 rise 1");
+    let sections = |stats: &Stats, options: &str| {
+        Proxy::haproxy_sections(&stats.line(), &servers(&each), options, "")
+    };
+    let proxy = sections(&speaking, CHECK);
+    let _plain = sections(&plain, "");
+    until("UP", || speaking.state("full") == "UP").await;
+
+    // Checks take a place, too, so that the last one may not be free at once.
+    let mut clients = Vec::new();
+    until_filled(&full, &mut clients).await;
+    until("DOWN", || speaking.state("full") == "DOWN").await;
+    for _ in 0..4 {
+        let client = connect(&proxy).await;
+        assert_eq!(client.port().await.expect("answered"), other.port);
+    }
+    // Ten of its checks, of which it makes one each 100 ms.
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(plain.state("full"), "UP");
+
+    for client in clients.drain(..) {
+        client.connection().close().await;
+    }
+    until("UP again", || speaking.state("full") == "UP").await;
+    assert_eq!(plain.state("full"), "UP");
+    assert_eq!(full.stats().failed_handshakes, 0, "{:?}", full.stats());
+}
+
+/// Takes both places of a server.
+async fn until_filled(server: &Running, clients: &mut Vec<WorkClient>) {
+    let filling = async {
+        while clients.len() < 2 {
+            match WorkClient::connect(("127.0.0.1", server.port)).await {
+                Ok(client) => clients.push(client),
+                Err(_) => sleep(Duration::from_millis(20)).await,
+            }
+        }
+    };
+    timeout(PATIENCE, filling).await.expect("places");
 }

@@ -43,9 +43,17 @@ impl Proxy {
 
     /// HAProxy in front of one server, with a line of the global section.
     pub(crate) fn haproxy_global(global: &str, server: u16) -> Self {
-        let (port, servers) = (free_port(), format!("server one 127.0.0.1:{server}"));
-        let config = haproxy(port, "", &servers, "");
-        Self::haproxy_of(&format!("global\n    {global}\n{config}"), port)
+        let servers = format!("server one 127.0.0.1:{server}");
+        Self::haproxy_sections(global, &servers, "", "")
+    }
+
+    /// HAProxy with a line of the global section, and further sections: `to` are lines of the
+    /// listener, such as those for servers.
+    pub(crate) fn haproxy_sections(global: &str, to: &str, options: &str, sections: &str) -> Self {
+        let port = free_port();
+        let config = haproxy(port, "", to, options);
+        let config = format!("global\n    {global}\n{config}\n{sections}\n");
+        Self::haproxy_of(&config, port)
     }
 
     /// HAProxy with this configuration, which listens on `port`.
@@ -70,6 +78,25 @@ impl Proxy {
     /// The same with TLS towards clients.
     pub(crate) fn nginx_tls(server: &str, upstream: &str) -> Self {
         Self::nginx_with("", "ssl", server, upstream)
+    }
+
+    /// nginx that passes TLS through, and selects the server by the name in it: `servers` are
+    /// lines of a `map`.
+    pub(crate) fn nginx_by_name(servers: &str) -> Self {
+        let port = free_port();
+        let config = format!(
+            "events {{}}
+stream {{
+    map $ssl_preread_server_name $server {{ {servers} }}
+    server {{
+        listen 127.0.0.1:{port};
+        ssl_preread on;
+        proxy_pass $server;
+    }}
+}}
+"
+        );
+        Self::nginx_of(&config, port)
     }
 
     fn nginx_with(main: &str, listen: &str, server: &str, upstream: &str) -> Self {
@@ -135,9 +162,14 @@ stream {{
     }
 
     pub(crate) fn socat(connect: u16) -> Self {
+        Self::socat_with(connect, &[])
+    }
+
+    pub(crate) fn socat_with(connect: u16, options: &[&str]) -> Self {
         let (folder, port) = (tempfile::tempdir().expect("a folder"), free_port());
         let listen = format!("TCP-LISTEN:{port},bind=127.0.0.1,fork,reuseaddr");
         let child = Command::new("socat")
+            .args(options)
             .args([listen, format!("TCP:127.0.0.1:{connect}")])
             .spawn()
             .expect("socat is installed");
@@ -256,7 +288,7 @@ fn started(program: &str, before: &[&str], config: &Path, after: &[&str]) -> Chi
     child.unwrap_or_else(|error| panic!("cannot start {program}: {error}"))
 }
 
-/// A certificate for `localhost` and 127.0.0.1, and its key.
+/// A certificate for `localhost`, 127.0.0.1 and two names in the domain `test`, and its key.
 pub(crate) struct Certificate {
     folder: TempDir,
     pub(crate) pem: String,
@@ -265,7 +297,7 @@ pub(crate) struct Certificate {
 impl Certificate {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let names = ["localhost", "127.0.0.1", "one.test", "two.test"].map(str::to_owned);
         let made = rcgen::generate_simple_self_signed(names).expect("a key");
         let (pem, key) = (made.cert.pem(), made.signing_key.serialize_pem());
         let write = |name: &str, text: &str| {

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use sockety::{
+    Server,
     error::{ConnectError, ConnectProblem},
+    server::ProxyProtocol,
     tls::{
         Roots, TlsClient, TlsServer,
         rustls::{
@@ -127,6 +129,76 @@ async fn tls_begins_anew_behind_the_proxy() {
     let nginx = Proxy::nginx("proxy_ssl on;", &upstream);
     let client = crate::connect(&nginx).await;
     assert_eq!(client.quick(7).await.expect("answered"), 7);
+}
+
+#[tokio::test]
+#[ignore = "needs haproxy and nginx"]
+async fn tls_passes_through_to_the_server_that_its_name_selects() {
+    let certificate = Certificate::new();
+    let servers = [
+        Running::start_with(server_of(&certificate)).await,
+        Running::start_with(server_of(&certificate)).await,
+    ];
+    let [one, two] = servers.each_ref().map(|server| server.port);
+    let by_name = "tcp-request inspect-delay 5s
+    tcp-request content accept if { req.ssl_hello_type 1 }
+    use_backend one if { req.ssl_sni one.test }
+    use_backend two if { req.ssl_sni two.test }";
+    let backends = format!(
+        "backend one\n    server s 127.0.0.1:{one}\nbackend two\n    server s 127.0.0.1:{two}"
+    );
+    let by_map = format!("one.test 127.0.0.1:{one}; two.test 127.0.0.1:{two};");
+    for (program, proxy) in [
+        (
+            "HAProxy",
+            Proxy::haproxy_sections("", "", by_name, &backends),
+        ),
+        ("nginx", Proxy::nginx_by_name(&by_map)),
+    ] {
+        let connect = async |name: &str| {
+            let tls = client_of(&certificate).server_name(name).expect("a name");
+            WorkClient::connect(proxy.address()).tls(tls).await
+        };
+        for (name, port) in [("one.test", one), ("two.test", two)] {
+            let client = connect(name).await.expect(program);
+            assert_eq!(client.port().await.expect("answered"), port, "{program}");
+        }
+        // No server has it.
+        let error = connect("localhost").await.expect_err(program);
+        assert!(
+            matches!(error.problem(), ConnectProblem::ClosedDuringTls(_)),
+            "{program}: {error:?}"
+        );
+    }
+}
+
+/// The header is in front of TLS, which only the server ends.
+#[tokio::test]
+#[ignore = "needs haproxy and nginx"]
+async fn a_proxy_header_in_front_of_tls_has_the_address_of_the_client() {
+    let certificate = Certificate::new();
+    let network = "127.0.0.1/32".parse().expect("a network");
+    let server = Server::bind("127.0.0.1:0").await.expect("a port");
+    let server = server
+        .tls(server_of(&certificate).require_alpn())
+        .proxy_protocol(ProxyProtocol::from_networks([network]));
+    let server = Running::of(server);
+    let upstream = format!("server 127.0.0.1:{};", server.port);
+    for proxy in [
+        Proxy::haproxy(server.port, "", "send-proxy-v2", ""),
+        Proxy::haproxy(server.port, "", "send-proxy", ""),
+        Proxy::nginx("proxy_protocol on;", &upstream),
+    ] {
+        let tls = client_of(&certificate).require_alpn();
+        let client = WorkClient::connect(proxy.address()).tls(tls).await;
+        let client = client.expect("connected");
+        let own = client.connection().local_addr().expect("an address");
+        let seen = client.caller().await.expect("answered");
+        assert_eq!(seen, Some(own.to_string()));
+    }
+    let stats = server.stats();
+    assert_eq!(stats.failures.tls, 0, "{stats:?}");
+    assert_eq!(stats.failures.proxy_header, 0, "{stats:?}");
 }
 
 /// What a server of HTTPS says in these tests.
