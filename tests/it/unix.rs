@@ -99,6 +99,35 @@ async fn a_server_listens_on_several_listeners_that_exist() {
     sockety::connect(address).await.expect_err("nobody listens");
 }
 
+/// What a service manager passes if it accepts connections itself.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_socket_that_does_not_listen_is_no_listener() {
+    use std::os::fd::OwnedFd;
+
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("bound");
+    let address = listener.local_addr().expect("an address");
+    let _client = std::net::TcpStream::connect(address).expect("connected");
+    let (accepted, _) = listener.accept().expect("accepted");
+    let accepted = std::net::TcpListener::from(OwnedFd::from(accepted));
+    let (pair, _other) = std::os::unix::net::UnixStream::pair().expect("a pair");
+    let pair = std::os::unix::net::UnixListener::from(OwnedFd::from(pair));
+    accepted.set_nonblocking(true).expect("an option");
+    let again = accepted.try_clone().expect("a clone");
+    let of_tokio = tokio::net::TcpListener::from_std(again).expect("registered");
+    let tcp = format!("{address} is not a listening socket");
+    let unix = "unnamed Unix socket is not a listening socket".to_owned();
+    for (server, expected) in [
+        (Server::new().listen_on(of_tokio), &tcp),
+        (Server::new().listen_on(accepted), &tcp),
+        (Server::new().listen_on(pair), &unix),
+    ] {
+        let error = server.map(drop).expect_err("not a listener");
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+        assert_eq!(&error.to_string(), expected);
+    }
+}
+
 #[tokio::test]
 async fn an_address_in_use_closes_the_listeners_before_it() {
     let (directory, path) = place();

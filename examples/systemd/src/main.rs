@@ -4,11 +4,11 @@
 //!
 //! Without systemd, it listens on the address in the first argument, until SIGTERM.
 
-use std::{env, io, time::Duration};
+use std::{env, io, process::ExitCode, time::Duration};
 
 use listenfd::ListenFd;
 use sd_notify::{NotifyState, notify};
-use sockety::{Server, serve::BoxError, service};
+use sockety::{Server, error::chain, serve::BoxError, service};
 use tokio::{
     signal::unix::{SignalKind, signal},
     time::sleep,
@@ -37,9 +37,15 @@ impl Reports for Printer {
     }
 }
 
-fn main() -> Result<(), BoxError> {
+fn main() -> ExitCode {
     // Before the runtime starts its threads, because this changes the environment.
-    run(ListenFd::from_env())
+    match run(ListenFd::from_env()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("sockety-systemd: {}", chain(&*error));
+            ExitCode::FAILURE
+        }
+    }
 }
 
 #[tokio::main]
@@ -52,13 +58,20 @@ async fn run(passed: ListenFd) -> Result<(), BoxError> {
     };
     let handle = server.handle();
     let serving = tokio::spawn(server.serve(ReportsServer::new(Printer)));
-    notify(&[NotifyState::Ready])?;
+    tell(NotifyState::Ready);
 
     terminate.recv().await;
-    notify(&[NotifyState::Stopping])?;
+    tell(NotifyState::Stopping);
     handle.shutdown(GRACE).await;
     serving.await??;
     Ok(())
+}
+
+/// Tells systemd, if it is there. A server that cannot still serves.
+fn tell(state: NotifyState<'_>) {
+    if let Err(error) = notify(&[state]) {
+        eprintln!("warning: cannot notify systemd at NOTIFY_SOCKET: {error}");
+    }
 }
 
 /// Serves each socket of `reports.socket`.
@@ -70,13 +83,19 @@ fn server_of(mut passed: ListenFd) -> io::Result<Server> {
     let mut server = Server::new();
     for index in 0..passed.len() {
         // Sockets that are not TCP stay in their places.
-        server = match passed.take_tcp_listener(index) {
-            Ok(Some(listener)) => server.listen_on(listener)?,
-            _ => match passed.take_unix_listener(index)? {
-                Some(listener) => server.listen_on(listener)?,
-                None => server,
+        let listening = match passed.take_tcp_listener(index) {
+            Ok(Some(listener)) => server.listen_on(listener),
+            _ => match passed.take_unix_listener(index) {
+                Ok(Some(listener)) => server.listen_on(listener),
+                Ok(None) => Ok(server),
+                Err(error) => Err(error),
             },
         };
+        // The first has descriptor 3. With `Accept=yes`, systemd passes connections.
+        server = listening.map_err(|error| {
+            let text = format!("cannot serve descriptor {}: {error}", index + 3);
+            io::Error::new(error.kind(), text)
+        })?;
     }
     Ok(server)
 }

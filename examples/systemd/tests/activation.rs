@@ -2,10 +2,11 @@
 //! says of its state.
 
 use std::{
-    net::TcpListener,
+    io::{BufRead, BufReader},
+    net::{TcpListener, TcpStream},
     os::{
         fd::OwnedFd,
-        unix::net::{UnixDatagram, UnixListener},
+        unix::net::{UnixDatagram, UnixListener, UnixStream},
     },
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
@@ -31,6 +32,13 @@ trait Reports {
 const AS_SYSTEMD: &str = r#"
 exec 3<&0 4>&1 </dev/null >/dev/null
 export LISTEN_PID=$$ LISTEN_FDS=2
+exec "$0"
+"#;
+
+/// The same with one descriptor.
+const WITH_ONE: &str = r#"
+exec 3<&0 </dev/null
+export LISTEN_PID=$$ LISTEN_FDS=1
 exec "$0"
 "#;
 
@@ -124,4 +132,52 @@ async fn the_service_serves_the_sockets_of_systemd_and_finishes_calls_at_sigterm
     assert_eq!(service.state(), "READY=1");
     let again = waiting.await.expect("no panic").expect("connected");
     assert_eq!(again.pages().await.expect("answered"), 7);
+}
+
+#[tokio::test]
+async fn the_service_serves_although_it_cannot_notify() {
+    for place in ["", "/nowhere/notify"] {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_sockety-systemd"))
+            .arg("127.0.0.1:0")
+            .env("NOTIFY_SOCKET", place)
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the service");
+        let mut said = BufReader::new(process.stderr.take().expect("piped"));
+        let mut warn = || {
+            let mut line = String::new();
+            said.read_line(&mut line).expect("a line");
+            assert!(line.starts_with("warning: cannot notify systemd"), "{line}");
+        };
+        warn();
+        // It waits for SIGTERM.
+        kill_process(Pid::from_child(&process), Signal::TERM).expect("it runs");
+        warn();
+        assert!(process.wait().expect("a child").success());
+    }
+}
+
+/// What systemd passes to a service whose socket has `Accept=yes`.
+#[test]
+fn a_connection_in_place_of_a_listener_is_an_error_at_the_start() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("bound");
+    let address = listener.local_addr().expect("an address");
+    let _client = TcpStream::connect(address).expect("connected");
+    let (connection, _) = listener.accept().expect("accepted");
+    let (unix, _other) = UnixStream::pair().expect("a pair");
+    for (socket, name) in [
+        (OwnedFd::from(connection), address.to_string()),
+        (OwnedFd::from(unix), "unnamed Unix socket".to_owned()),
+    ] {
+        let output = Command::new("sh")
+            .args(["-c", WITH_ONE, env!("CARGO_BIN_EXE_sockety-systemd")])
+            .stdin(Stdio::from(socket))
+            .output()
+            .expect("a shell");
+        let said = String::from_utf8_lossy(&output.stderr);
+        let expected = format!(
+            "sockety-systemd: cannot serve descriptor 3: {name} is not a listening socket\n"
+        );
+        assert_eq!((output.status.code(), &*said), (Some(1), &*expected));
+    }
 }

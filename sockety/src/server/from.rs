@@ -42,7 +42,9 @@ impl Server {
     /// ```
     ///
     /// # Errors
-    /// Those of the operating system. The listeners that it had are closed.
+    /// Those of the operating system, and `InvalidInput` for a socket that does not listen, such as a
+    /// connection that a service manager passed; Linux says whether a socket does. The listeners that
+    /// it had are closed.
     ///
     /// # Panics
     /// With a listener of std, outside a tokio runtime.
@@ -56,6 +58,7 @@ impl IntoListener for TcpListener {}
 
 impl sealed::Sealed for TcpListener {
     fn into_server(self) -> io::Result<Server> {
+        check(&self, || self.local_addr().map(|it| it.to_string()))?;
         Ok(self.into())
     }
 }
@@ -74,6 +77,9 @@ impl IntoListener for UnixListener {}
 #[cfg(unix)]
 impl sealed::Sealed for UnixListener {
     fn into_server(self) -> io::Result<Server> {
+        check(&self, || {
+            self.local_addr().map(|it| unix_name(it.as_pathname()))
+        })?;
         Ok(self.into())
     }
 }
@@ -98,7 +104,7 @@ impl From<TcpListener> for Server {
 /// mode.
 ///
 /// # Errors
-/// Those of the operating system.
+/// Those of the operating system, and `InvalidInput` for a socket that does not listen.
 ///
 /// # Panics
 /// Outside a tokio runtime.
@@ -106,6 +112,7 @@ impl TryFrom<std::net::TcpListener> for Server {
     type Error = io::Error;
 
     fn try_from(listener: std::net::TcpListener) -> io::Result<Self> {
+        check(&listener, || listener.local_addr().map(|it| it.to_string()))?;
         listener.set_nonblocking(true)?;
         TcpListener::from_std(listener).map(Self::from)
     }
@@ -126,7 +133,7 @@ impl From<UnixListener> for Server {
 /// has stopped.
 ///
 /// # Errors
-/// Those of the operating system.
+/// Those of the operating system, and `InvalidInput` for a socket that does not listen.
 ///
 /// # Panics
 /// Outside a tokio runtime.
@@ -135,7 +142,37 @@ impl TryFrom<std::os::unix::net::UnixListener> for Server {
     type Error = io::Error;
 
     fn try_from(listener: std::os::unix::net::UnixListener) -> io::Result<Self> {
+        check(&listener, || {
+            listener.local_addr().map(|it| unix_name(it.as_pathname()))
+        })?;
         listener.set_nonblocking(true)?;
         UnixListener::from_std(listener).map(Self::from)
     }
+}
+
+/// Fails for a socket that does not listen, where the system says so: accepting on it would wait for
+/// ever, or fail again and again.
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+fn check(
+    socket: &impl std::os::fd::AsFd,
+    name: impl FnOnce() -> io::Result<String>,
+) -> io::Result<()> {
+    if socket2::SockRef::from(socket).is_listener()? {
+        return Ok(());
+    }
+    let text = format!("{} is not a listening socket", name()?);
+    Err(io::Error::new(io::ErrorKind::InvalidInput, text))
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+fn check<T>(_: &T, _: impl FnOnce() -> io::Result<String>) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(unix)]
+fn unix_name(path: Option<&std::path::Path>) -> String {
+    path.map_or_else(
+        || "unnamed Unix socket".to_owned(),
+        |path| format!("unix://{}", path.display()),
+    )
 }
