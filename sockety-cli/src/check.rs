@@ -1,10 +1,11 @@
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, str::FromStr, time::Duration};
 
+use anstyle::Style;
 use bytesize::ByteSize;
 use clap::Args;
 use serde_json::json;
 use sockety::Address;
-use sockety_schema::{Allowed, Change, Report, Schema, Verdict, compare};
+use sockety_schema::{Allowed, Change, Report, Schema, UnknownRule, Verdict, compare};
 
 use crate::{
     describe::{self, ask},
@@ -12,7 +13,7 @@ use crate::{
     first::FirstArgs,
     out::{self, BAD, FAINT, GOOD, OutputArgs, WARN, styled},
     shown::escaped,
-    target::{Target, duration},
+    target::{Target, some_duration},
     tls::ClientTls,
 };
 
@@ -34,7 +35,7 @@ pub struct CheckArgs {
     against: Option<Address>,
     /// Changes that are meant: RULE, or RULE:PATH
     #[arg(long, value_name = "RULE")]
-    allow: Vec<Allowed>,
+    allow: Vec<Allowance>,
     /// File with changes that are meant, one a line; # begins a comment
     #[arg(long, value_name = "FILE")]
     allow_from: Option<PathBuf>,
@@ -45,8 +46,24 @@ pub struct CheckArgs {
     #[command(flatten)]
     first: FirstArgs,
     /// Longest time to connect, and longest wait for the answer
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = some_duration)]
     timeout: Duration,
+}
+
+/// Changes that are meant, and what the user wrote.
+#[derive(Debug, Clone)]
+struct Allowance {
+    allowed: Allowed,
+    text: String,
+}
+
+impl FromStr for Allowance {
+    type Err = UnknownRule;
+
+    fn from_str(text: &str) -> Result<Self, UnknownRule> {
+        let (allowed, text) = (text.parse()?, text.to_owned());
+        Ok(Self { allowed, text })
+    }
 }
 
 /// Compares two schemas.
@@ -62,7 +79,17 @@ pub async fn run(args: CheckArgs) -> Result<Exit, Failure> {
         (None, None) => return Err(Failure::usage("neither NEW nor --against")),
     };
     let mut report = compare(&old, &new);
-    for allowed in &allowed {
+    let mut unused = Vec::new();
+    for Allowance { allowed, text } in &allowed {
+        let mut alone = report.clone();
+        alone
+            .changes
+            .iter_mut()
+            .for_each(|it| it.is_allowed = false);
+        alone.allow(allowed);
+        if !alone.changes.iter().any(|it| it.is_allowed) {
+            unused.push(text);
+        }
         report.allow(allowed);
     }
     for change in &report.changes {
@@ -71,8 +98,16 @@ pub async fn run(args: CheckArgs) -> Result<Exit, Failure> {
             false => out::line(text(change))?,
         }
     }
-    if !args.output.is_json() {
-        out::line(summary(&report))?;
+    for text in &unused {
+        let text = escaped(text);
+        out::warn(format_args!("no change is allowed by {text}"));
+    }
+    match args.output.is_json() {
+        true => out::object(&verdict(&report, &unused))?,
+        false => {
+            let (style, text) = summary(&report);
+            out::line(styled(style, text))?;
+        }
     }
     match report.is_breaking() {
         true => Ok(Exit::Refused),
@@ -88,7 +123,7 @@ fn load(path: &PathBuf) -> Result<Schema, Failure> {
     })
 }
 
-fn read_allowed(path: &PathBuf) -> Result<Vec<Allowed>, Failure> {
+fn read_allowed(path: &PathBuf) -> Result<Vec<Allowance>, Failure> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| Failure::local(format!("cannot read {}: {error}", path.display())))?;
     let lines = text
@@ -97,7 +132,7 @@ fn read_allowed(path: &PathBuf) -> Result<Vec<Allowed>, Failure> {
     let lines = lines.filter(|line| !line.is_empty());
     let allowed = lines.map(|line| {
         let parsed = line.parse();
-        parsed.map_err(|error: sockety_schema::UnknownRule| {
+        parsed.map_err(|error: UnknownRule| {
             Failure::usage(error.to_string()).about(&path.display().to_string())
         })
     });
@@ -131,10 +166,26 @@ fn text(change: &Change) -> String {
     }
 }
 
+fn id(verdict: Verdict) -> String {
+    verdict.to_string().replace(' ', "_")
+}
+
+/// The line at the end.
+fn verdict(report: &Report, unused: &[&String]) -> serde_json::Value {
+    json!({
+        "type": "verdict",
+        "verdict": id(report.verdict()),
+        "breaking": report.is_breaking(),
+        "changes": report.changes.len(),
+        "unused_allowances": unused,
+        "text": summary(report).1,
+    })
+}
+
 fn json(change: &Change) -> serde_json::Value {
     json!({
         "type": "change",
-        "verdict": change.verdict.to_string().replace(' ', "_"),
+        "verdict": id(change.verdict),
         "rule": change.rule.id(),
         "direction": change.direction.map(|direction| direction.to_string()),
         "path": change.path,
@@ -144,28 +195,29 @@ fn json(change: &Change) -> serde_json::Value {
     })
 }
 
-fn summary(report: &Report) -> String {
+/// The verdict for people.
+fn summary(report: &Report) -> (Style, &'static str) {
     let is_there = |verdict| {
         let mut changes = report.changes.iter().filter(|it| !it.is_allowed);
         changes.any(|it| it.verdict == verdict)
     };
     let has_two_orders = is_there(Verdict::ServersFirst) && is_there(Verdict::ClientsFirst);
     match report.verdict() {
-        _ if report.changes.is_empty() => styled(GOOD, "nothing that travels has changed"),
-        Verdict::ClientsFirst if has_two_orders => styled(
+        _ if report.changes.is_empty() => (GOOD, "nothing that travels has changed"),
+        Verdict::ClientsFirst if has_two_orders => (
             WARN,
             "compatible in two releases: what needs servers first, and what needs clients first",
         ),
-        Verdict::Compatible => styled(GOOD, "compatible"),
-        Verdict::Warning => styled(WARN, "compatible, with warnings"),
-        Verdict::ServersFirst => styled(
+        Verdict::Compatible => (GOOD, "compatible"),
+        Verdict::Warning => (WARN, "compatible, with warnings"),
+        Verdict::ServersFirst => (
             WARN,
             "compatible: renew every server before any client uses the change",
         ),
-        Verdict::ClientsFirst => styled(
+        Verdict::ClientsFirst => (
             WARN,
             "compatible: renew every client before any server uses the change",
         ),
-        Verdict::Breaking => styled(BAD, "breaking"),
+        Verdict::Breaking => (BAD, "breaking"),
     }
 }

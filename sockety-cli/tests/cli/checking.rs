@@ -102,11 +102,40 @@ fn the_types_of_a_server_are_shown_saved_and_compared() {
         "check {old} {new} --allow-from {list} --output json"
     )));
     let first: serde_json::Value = serde_json::from_str(said.lines().next().unwrap()).unwrap();
+    let last: serde_json::Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
+    let expected = serde_json::json!({
+        "type": "verdict", "verdict": "servers_first", "breaking": false, "changes": 3,
+        "unused_allowances": [],
+        "text": "compatible: renew every server before any client uses the change",
+    });
+    assert_eq!(last, expected);
     assert_eq!(first["rule"], "action.gone");
     assert_eq!(
         (&first["verdict"], &first["allowed"]),
         (&"breaking".into(), &true.into())
     );
+}
+
+#[test]
+fn an_allowance_that_allows_nothing_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let (old, list) = (folder.path().join("old.json"), folder.path().join("list"));
+    fs::write(&old, of::<MediaClient>().unwrap().to_json()).unwrap();
+    fs::write(&list, "action.gone:media.count # last year\n").unwrap();
+    let (old, list) = (old.to_str().unwrap(), list.to_str().unwrap());
+    let check = format!("check {old} {old} --allow timeout --allow-from {list}");
+    let (out, said) = failed(&mut sockety(&check), 0);
+    assert_eq!(out, "nothing that travels has changed\n");
+    assert_eq!(
+        said,
+        "warning: no change is allowed by timeout\n\
+         warning: no change is allowed by action.gone:media.count\n"
+    );
+    let (out, _) = failed(&mut sockety(&format!("{check} --output json")), 0);
+    let verdict: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(verdict["verdict"], "compatible");
+    let unused = serde_json::json!(["timeout", "action.gone:media.count"]);
+    assert_eq!(verdict["unused_allowances"], unused);
 }
 
 #[test]
