@@ -3,7 +3,7 @@ use std::{
     num::{NonZeroU16, NonZeroU32},
     pin::pin,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -59,7 +59,7 @@ pub struct BenchArgs {
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
     warmup: Duration,
     /// Longest wait for each reply
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = some_duration)]
     timeout: Duration,
     #[command(flatten)]
     output: OutputArgs,
@@ -67,6 +67,12 @@ pub struct BenchArgs {
 
 /// Calls for `--duration`, and prints the results.
 pub async fn run(args: BenchArgs) -> Result<Exit, Failure> {
+    let action = args.action.clone();
+    let ended = bench(args).await;
+    ended.map_err(|failure| failure.of(&action))
+}
+
+async fn bench(args: BenchArgs) -> Result<Exit, Failure> {
     payload::check_stdin(&[
         (args.target.first.is_stdin(), "first message"),
         (args.payload.is_stdin(), "payload"),
@@ -75,17 +81,11 @@ pub async fn run(args: BenchArgs) -> Result<Exit, Failure> {
     let input = args.payload.read(limit)?;
     let mut connections = Vec::new();
     let dial = args.target.dial()?;
-    let types = match input.is_json() {
-        true => {
-            args.schema
-                .of(&args.target, &args.action)
-                .before(&dial)
-                .await?
-        }
-        false => None,
-    };
-    let form = input.form(&args.action, types.as_deref())?;
-    for _ in 0..args.connections.get() {
+    let types = args.schema.of(&args.target, &args.action);
+    let known = types.before(&dial, &input, false).await?;
+    let form = input.form(&args.action, known.types())?;
+    connections.push(known.connect(&dial).await?);
+    for _ in 1..args.connections.get() {
         connections.push(dial.connect().await?);
     }
     let interrupted = interrupted();
@@ -117,7 +117,11 @@ pub async fn run(args: BenchArgs) -> Result<Exit, Failure> {
     results.iter().for_each(|result| sum.merge(result));
     join_all(connections.iter().map(Connection::close)).await;
     if load.refused.load(Ordering::Relaxed) {
-        return Err(load.args.target.unauthorized(&load.args.action));
+        let code = FastReply::UNAUTHORIZED;
+        let reasons = load.reasons.lock().unwrap_or_else(PoisonError::into_inner);
+        let reason = reasons.get(&Outcome::Code(code.code()));
+        let reason = reason.map(String::as_str);
+        return Err(load.args.target.refused(&load.args.action, code, reason));
     }
     let mut measured = elapsed.saturating_sub(load.args.warmup);
     match load.args.rate {
@@ -140,6 +144,7 @@ pub async fn run(args: BenchArgs) -> Result<Exit, Failure> {
             }
         }
     }
+    sum.reasons = std::mem::take(&mut *load.reasons.lock().unwrap_or_else(PoisonError::into_inner));
     let exit = sum.tell(&load.args, measured, elapsed, cpu)?;
     match is_interrupted {
         false => Ok(exit),
@@ -196,6 +201,8 @@ struct Load {
     next: AtomicU64,
     /// The peer answered with code 3, Unauthorized: more calls are no use.
     refused: AtomicBool,
+    /// The first reason for each outcome that has one.
+    reasons: Mutex<BTreeMap<Outcome, String>>,
     /// Whether it was said why a connection ended.
     said: AtomicBool,
     /// Whether the program is to end, and shows what it has measured.
@@ -210,6 +217,7 @@ impl Load {
             start: Instant::now(),
             next: AtomicU64::new(0),
             refused: AtomicBool::new(false),
+            reasons: Mutex::default(),
             said: AtomicBool::new(false),
             stop: watch::Sender::new(false),
         }
@@ -272,21 +280,40 @@ impl Load {
         out::note(styled(BAD, escaped(&text)));
     }
 
+    /// Keeps the first reason for an outcome.
+    fn explain(&self, outcome: Outcome, reason: impl FnOnce() -> String) {
+        let mut reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
+        reasons.entry(outcome).or_insert_with(reason);
+    }
+
+    fn code(&self, code: FastReply, reason: Option<&str>) -> Outcome {
+        let outcome = Outcome::Code(code.code());
+        if let Some(reason) = reason {
+            self.explain(outcome, || reason.to_owned());
+        }
+        if code == FastReply::UNAUTHORIZED {
+            self.refused.store(true, Ordering::Relaxed);
+        }
+        outcome
+    }
+
     async fn call(&self, connection: &Connection) -> Outcome {
-        let call = async { connection.send(self.form.create()).await?.response().await };
+        let message = self.form.create().asking_for_reasons();
+        let call = async { connection.send(message).await?.response().await };
         match timeout(self.args.timeout, call).await {
-            Ok(Ok(Reply::Response(_))) => Outcome::Response,
-            Ok(Ok(Reply::Fast(code))) => {
-                if code == FastReply::UNAUTHORIZED {
-                    self.refused.store(true, Ordering::Relaxed);
-                }
-                Outcome::Code(code.code())
-            }
+            Ok(Ok(Reply::Response(response))) => match response.refusal() {
+                Some(refusal) => self.code(refusal.code, Some(&refusal.reason)),
+                None => Outcome::Response,
+            },
+            Ok(Ok(Reply::Fast(code))) => self.code(code, None),
             Ok(Err(error)) if connection.is_closed() => {
                 self.say(&error);
                 Outcome::Ended
             }
-            Ok(Err(_)) => Outcome::Failed,
+            Ok(Err(error)) => {
+                self.explain(Outcome::Failed, || explain(&error));
+                Outcome::Failed
+            }
             Err(_) => Outcome::TimedOut,
         }
     }
@@ -321,6 +348,8 @@ impl Outcome {
 struct Results {
     figures: Figures,
     outcomes: BTreeMap<Outcome, u64>,
+    /// The first reason for each outcome that has one.
+    reasons: BTreeMap<Outcome, String>,
     /// Calls that were due at the rate, and for which there was no time.
     not_made: u64,
 }
@@ -330,6 +359,7 @@ impl Results {
         Self {
             figures: Figures::new(),
             outcomes: BTreeMap::new(),
+            reasons: BTreeMap::new(),
             not_made: 0,
         }
     }
@@ -386,11 +416,18 @@ impl Results {
             .iter()
             .map(|(outcome, count)| (outcome.text(), (*count).into()))
             .collect();
+        let reasons = self.reasons.iter();
+        let reasons: serde_json::Map<_, _> = reasons
+            .filter(|(outcome, _)| self.outcomes.contains_key(outcome))
+            .map(|(outcome, reason)| (outcome.text(), reason.as_str().into()))
+            .collect();
         out::object(&json!({
+            "type": "summary",
             "calls": calls,
             "not_made": self.not_made,
             "per_second": rate,
             "outcomes": outcomes,
+            "reasons": reasons,
             "ms": self.figures.json(),
             "cpu_percent": cpu,
         }))
@@ -404,8 +441,10 @@ impl Results {
                 Outcome::Code(_) => WARN,
                 Outcome::Failed | Outcome::TimedOut | Outcome::Ended => BAD,
             };
+            let reason = self.reasons.get(outcome);
+            let reason = reason.map_or_else(String::new, |it| format!(", first: {}", escaped(it)));
             out::line(format_args!(
-                "  {count:>10}  {}",
+                "  {count:>10}  {}{reason}",
                 styled(style, outcome.text())
             ))?;
         }

@@ -30,7 +30,7 @@ use crate::{
     serving::{self, ServeArgs},
     shown::{escaped, escaped_json},
     streams::{self, Sink},
-    target::{Target, duration},
+    target::{Target, some_duration},
     typed::Typed,
     value::Shown,
 };
@@ -69,7 +69,7 @@ pub struct CallArgs {
     #[arg(long, value_enum, value_name = "FORM", default_value = "text")]
     output: Output,
     /// Longest wait for each reply, not counting its files and stream
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = some_duration)]
     timeout: Duration,
     /// Wait for this many replies, if the peer sends several; a code is always the last
     #[arg(long, value_name = "N", default_value = "1")]
@@ -92,6 +92,12 @@ enum Output {
 
 /// Calls as often as asked, and returns the worst result.
 pub async fn run(args: CallArgs) -> Result<Exit, Failure> {
+    let action = args.action.clone();
+    let called = call(args).await;
+    called.map_err(|failure| failure.of(&action))
+}
+
+async fn call(args: CallArgs) -> Result<Exit, Failure> {
     args.check().await?;
     let limit = args.target.max_payload.as_u64();
     let input = args.payload.read(limit)?;
@@ -106,12 +112,10 @@ pub async fn run(args: CallArgs) -> Result<Exit, Failure> {
     let what = args.target.naming(&args.action);
     let types = args.schema.of(&args.target, &args.action);
     let connecting = async {
-        let known = match input.is_json() || args.stream.is_some() && args.items {
-            true => types.before(&dial).await?,
-            false => None,
-        };
-        let form = input.form(&args.action, known.as_deref())?;
-        Ok::<_, Failure>((form, dial.connect().await?))
+        let has_items = args.stream.is_some() && args.items;
+        let known = types.before(&dial, &input, has_items).await?;
+        let form = input.form(&args.action, known.types())?;
+        Ok::<_, Failure>((form, known.connect(&dial).await?))
     };
     let mut interrupted = pin!(interrupted());
     let (form, connection) = tokio::select! {
@@ -219,12 +223,12 @@ impl CallArgs {
             run.known.set(Outcome::Replied);
             match reply {
                 Reply::Fast(code) => {
-                    self.show_code(code, None, request.retry_after(), elapsed)?;
+                    self.show_code(code, None, request.retry_after(), elapsed, run)?;
                     return Ok(worst.max(Exit::of(code)));
                 }
                 Reply::Response(response) if let Some(refusal) = response.refusal() => {
                     let reason = Some(&*refusal.reason);
-                    self.show_code(refusal.code, reason, refusal.retry_after, elapsed)?;
+                    self.show_code(refusal.code, reason, refusal.retry_after, elapsed, run)?;
                     return Ok(worst.max(Exit::Refused));
                 }
                 Reply::Response(response) => {
@@ -241,6 +245,7 @@ impl CallArgs {
         reason: Option<&str>,
         retry: Option<RetryAfter>,
         elapsed: Duration,
+        run: &Run<'_>,
     ) -> Result<(), Failure> {
         if self.output == Output::Json {
             let mut json = json!({
@@ -272,7 +277,10 @@ impl CallArgs {
             Some(None) => "; do not retry".to_owned(),
             None => String::new(),
         };
-        text += self.target.hint(code);
+        text += self.target.hint(code, reason);
+        if code == FastReply::NOT_IMPLEMENTED && run.types.is_undescribed() {
+            text += "; `sockety describe` lists the actions of the peer";
+        }
         out::note(format_args!("{} {}", styled(style, text), took(elapsed)));
         Ok(())
     }

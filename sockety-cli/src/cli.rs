@@ -51,7 +51,7 @@ Exit codes:
   3  no answer, and nothing ran: safe to repeat
   4  sent, but it is unknown whether it was executed
   5  executed, but the reply or part of it was lost
-  6  something failed locally: a file, the output
+  6  something failed locally: a file, the output, an address to listen on
 
 Addresses are host:port, tls://host:port and unix://PATH. `sockety help COMMAND` shows options \
 and examples.";

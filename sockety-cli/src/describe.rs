@@ -14,7 +14,7 @@ use crate::{
     exit::{Exit, Failure, exit_of, explain},
     out::{self, FAINT, NAME, OutputArgs, styled},
     shown::{escaped, escaped_json},
-    target::{Target, duration},
+    target::{Target, some_duration},
     typed, types,
 };
 
@@ -29,7 +29,7 @@ pub struct DescribeArgs {
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
     /// Longest wait for the answer
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = some_duration)]
     timeout: Duration,
 }
 
@@ -66,8 +66,16 @@ pub async fn run(args: DescribeArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+/// The action under which peers describe their services.
+pub const ACTION: &str = "$sockety.describe";
+
 /// Asks a peer for its services.
 pub async fn ask(target: &Target, timeout: Duration) -> Result<Vec<ServiceDescription>, Failure> {
+    let asked = answer(target, timeout).await;
+    asked.map_err(|failure| failure.of(ACTION))
+}
+
+async fn answer(target: &Target, timeout: Duration) -> Result<Vec<ServiceDescription>, Failure> {
     let connection = target.connect().await?;
     let asked = tokio::time::timeout(timeout, sockety::describe::describe(&connection)).await;
     let what = target.naming("describe");
@@ -81,15 +89,20 @@ fn failure(target: &Target, error: &CallError<NoError>) -> Failure {
     let peer = &target.address;
     let (text, outcome) = (explain(error), error.outcome());
     match error {
-        CallError::Refused { code, .. } if *code == FastReply::NOT_IMPLEMENTED => Failure::new(
-            Exit::Refused,
-            format!("{peer} does not describe its services: code {code}"),
-        ),
-        CallError::Refused { code, .. } => Failure::new(
-            Exit::Refused,
-            format!("{peer}: {text}{}", target.hint(*code)),
-        ),
-        _ => Failure::new(exit_of(outcome), format!("{peer}: {text} ({outcome})")),
+        CallError::Refused { code, reason, .. } => {
+            let reason = reason.as_deref();
+            let text = match *code {
+                FastReply::NOT_IMPLEMENTED => {
+                    format!("{peer} does not describe its services: code {code}")
+                }
+                _ => format!("{peer}: {text}{}", target.hint(*code, reason)),
+            };
+            Failure::refused(text, *code, reason)
+        }
+        _ => {
+            let text = format!("{peer}: {text} ({outcome})");
+            Failure::new(exit_of(outcome), text).outcome(outcome)
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::{env, path::PathBuf, time::Duration};
 use clap::Args;
 use serde_json::Value as Json;
 use sockety::{
-    Connection, FastReply,
+    Connection, FastReply, Outcome,
     message::{Draft, Fixed, Reply},
 };
 use tokio::time::timeout;
@@ -66,6 +66,8 @@ const TOKEN: &str = "SOCKETY_TOKEN";
 #[derive(Debug, Clone)]
 pub struct First {
     draft: Draft<Fixed>,
+    /// Whether it has no payload because none was named anywhere.
+    is_bare: bool,
     /// Texts and numbers of its payload, which no output may quote.
     secrets: Vec<String>,
 }
@@ -87,12 +89,18 @@ impl FirstArgs {
             return Ok(None);
         };
         let payload = match self.source() {
-            Some(source) => source.read_secret(limit)?,
+            Some(source) => Some(source.read_secret(limit)?),
             None => token()?,
         };
+        let is_bare = payload.is_none();
+        let payload = payload.unwrap_or_default();
         let secrets = secrets_of(&payload);
         let draft = Draft::new(action.as_str()).with_data(payload);
-        Ok(Some(First { draft, secrets }))
+        Ok(Some(First {
+            draft,
+            is_bare,
+            secrets,
+        }))
     }
 
     fn source(&self) -> Option<Source<'_>> {
@@ -104,13 +112,14 @@ impl FirstArgs {
     }
 }
 
-/// The token in the environment, as MessagePack; an empty payload if there is none.
-fn token() -> Result<Vec<u8>, Failure> {
+/// The token in the environment, as MessagePack.
+fn token() -> Result<Option<Vec<u8>>, Failure> {
     match env::var(TOKEN) {
         Ok(token) if token.is_empty() => Err(Failure::usage(format!("{TOKEN} is empty"))),
         Ok(token) => sockety::msgpack::to_vec(&token)
+            .map(Some)
             .map_err(|error| Failure::usage(format!("{TOKEN} cannot be sent: {error}"))),
-        Err(env::VarError::NotPresent) => Ok(Vec::new()),
+        Err(env::VarError::NotPresent) => Ok(None),
         Err(env::VarError::NotUnicode(_)) => Err(Failure::usage(format!("{TOKEN} is not UTF-8"))),
     }
 }
@@ -128,18 +137,35 @@ impl First {
             let message = self.draft.create().asking_for_reasons();
             connection.send(message).await?.response().await
         };
-        let reply = timeout(limit, asking).await;
-        let reply = reply.map_err(|_| Failure::timed_out(&what, "no reply", limit))?;
-        match reply.map_err(|error| Failure::request(&what, &error))? {
-            Reply::Fast(FastReply::ACCEPT) => Ok(()),
-            Reply::Fast(code) => Err(refused(&what, code, None)),
-            Reply::Response(response) => match response.refusal() {
+        let taken = match timeout(limit, asking).await {
+            Err(_) => Err(Failure::timed_out(&what, "no reply", limit)),
+            Ok(Err(error)) => Err(Failure::request(&what, &error)),
+            Ok(Ok(Reply::Fast(FastReply::ACCEPT))) => Ok(()),
+            Ok(Ok(Reply::Fast(code))) => Err(self.refused(&what, code, None)),
+            Ok(Ok(Reply::Response(response))) => match response.refusal() {
                 Some(refusal) => {
                     let reason = self.without_secrets(&refusal.reason);
-                    Err(refused(&what, refusal.code, Some(reason)))
+                    Err(self.refused(&what, refusal.code, Some(reason)))
                 }
                 None => self.check(&what, response.payload()),
             },
+        };
+        taken.map_err(|failure| failure.of(self.draft.action()))
+    }
+
+    fn refused(&self, what: &str, code: FastReply, reason: Option<&str>) -> Failure {
+        let shown = reason.map_or_else(String::new, |reason| format!(": {reason}"));
+        let text = format!("{what} refused with code {code}{shown}{}", self.hint());
+        Failure::refused(text, code, reason)
+    }
+
+    /// What may be wrong with it.
+    fn hint(&self) -> String {
+        match self.is_bare {
+            true => format!(
+                "; it had no payload: set {TOKEN}, or use --first-json, --first-data or --first-raw"
+            ),
+            false => String::new(),
         }
     }
 
@@ -154,8 +180,9 @@ impl First {
         let part = |key: &str| error[key].as_str().unwrap_or_default();
         let text = format!("{}: {}", part("name"), part("message"));
         let text = self.without_secrets(&text);
-        let text = format!("{what} refused with an error of the service: {text}");
-        Err(Failure::new(Exit::Refused, text))
+        let hint = self.hint();
+        let text = format!("{what} refused with an error of the service: {text}{hint}");
+        Err(Failure::new(Exit::Refused, text).outcome(Outcome::Replied))
     }
 
     /// The text of a peer, unless it quotes the payload. It may be cut in the middle of a quote.
@@ -166,12 +193,6 @@ impl First {
             false => text,
         }
     }
-}
-
-fn refused(what: &str, code: FastReply, reason: Option<&str>) -> Failure {
-    let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
-    let text = format!("{what} refused with code {code}{reason}");
-    Failure::new(Exit::Refused, text)
 }
 
 /// The beginnings of all texts and numbers in a payload. Whoever quotes one of them quotes its
@@ -219,7 +240,11 @@ mod tests {
         let payload = payload.unwrap();
         let secrets = secrets_of(&payload);
         let draft = Draft::new("auth").with_data(payload);
-        let first = First { draft, secrets };
+        let first = First {
+            draft,
+            is_bare: false,
+            secrets,
+        };
         for quoting in [
             r#"invalid type: string "t0k\"en-abc", expected u64"#,
             "unknown token t0k\"en-abc",

@@ -16,7 +16,7 @@ use crate::{
     interrupt::interrupted,
     out::{self, BAD, FAINT, GOOD, OutputArgs, WARN, styled},
     shown::{cut, escaped},
-    target::{duration, some_duration},
+    target::some_duration,
     tls::ClientTls,
 };
 
@@ -29,7 +29,7 @@ pub struct FleetArgs {
     #[command(flatten)]
     tls: ClientTls,
     /// Longest time to connect to each, including TLS and the handshake, and for the first message
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = some_duration)]
     connect_timeout: Duration,
     #[command(flatten)]
     first: FirstArgs,

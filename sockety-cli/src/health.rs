@@ -3,7 +3,7 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::json;
 use sockety::{
-    CallError,
+    CallError, Outcome,
     error::NoError,
     health::{self, HealthStatus},
 };
@@ -39,17 +39,17 @@ pub struct HealthArgs {
 pub async fn run(args: HealthArgs) -> Result<Exit, Failure> {
     let connect = async { args.target.connect().await };
     let limit = humantime::format_duration(args.timeout);
-    let late = |outcome: Exit, problem: &str| {
-        let what = args.target.naming("health");
-        Failure::new(outcome, format!("{what}: {problem} within {limit}"))
+    let late = |outcome: Outcome, problem: &str| {
+        let text = format!("{}: {problem} within {limit}", args.target.naming("health"));
+        Failure::new(exit_of(outcome), text).outcome(outcome)
     };
     let begun = tokio::time::Instant::now();
     let connected = timeout(args.timeout, connect).await;
-    let connection = connected.map_err(|_| late(Exit::NotSent, "no connection"))??;
+    let connection = connected.map_err(|_| late(Outcome::NotSent, "no connection"))??;
     let asked = health::check_service(&connection, &args.service);
     let left = args.timeout.saturating_sub(begun.elapsed());
     let asked = timeout(left, asked).await;
-    let asked = asked.map_err(|_| late(Exit::Unknown, "no answer"))?;
+    let asked = asked.map_err(|_| late(Outcome::Unknown, "no answer"))?;
     let status = asked.map_err(|error| args.failure(&error))?;
     args.show(status)?;
     // In order, if the peer has the time for it.
@@ -82,16 +82,17 @@ impl HealthArgs {
         let what = self.target.naming("health");
         let (text, outcome) = (explain(error), error.outcome());
         match error {
-            CallError::Refused { code, .. } => {
-                let hint = self.target.hint(*code);
-                Failure::new(
-                    Exit::Refused,
-                    format!("{what}: refused with code {code}{hint}"),
-                )
+            CallError::Refused { code, reason, .. } => {
+                self.target.refused("health", *code, reason.as_deref())
             }
             // A code of its own.
-            CallError::Remote { .. } => Failure::new(Exit::Refused, format!("{what}: {text}")),
-            _ => Failure::new(exit_of(outcome), format!("{what}: {text} ({outcome})")),
+            CallError::Remote { .. } => {
+                Failure::new(Exit::Refused, format!("{what}: {text}")).outcome(outcome)
+            }
+            _ => {
+                let text = format!("{what}: {text} ({outcome})");
+                Failure::new(exit_of(outcome), text).outcome(outcome)
+            }
         }
     }
 }

@@ -94,7 +94,7 @@ pub async fn run(args: ListenArgs) -> Result<Exit, Failure> {
     let served = args.serve.read(args.max_payload.as_u64())?;
     let bound = Server::bind(args.address.clone()).await;
     // It names the address.
-    let mut server = bound.map_err(|error| Failure::new(Exit::NotSent, explain(&error)))?;
+    let mut server = bound.map_err(|error| Failure::local(explain(&error)))?;
     let options = Options::default().limits(limits(args.max_payload));
     server = server.options(options.extension(Extension::Auto));
     if let Some(tls) = args.tls.server()? {

@@ -45,23 +45,26 @@ mod value;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 
 use crate::{
     cli::{Cli, Command},
     exit::{Exit, Failure},
+    shown::escaped,
 };
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let matches = Cli::command().get_matches();
+    let is_json = out::is_json(&matches);
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     cli.color.apply();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
-        Err(error) => return end(Err(Failure::local(error.to_string()))),
+        Err(error) => return end(Err(Failure::local(error.to_string())), is_json),
     };
     let ended = runtime.block_on(run(cli.command));
     interrupt::shut_down(runtime);
-    end(ended)
+    end(ended, is_json)
 }
 
 async fn run(command: Command) -> Result<Exit, Failure> {
@@ -72,7 +75,10 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Describe(args) => describe::run(args).await,
         Command::Check(args) => check::run(args).await,
         Command::Typescript(args) => typescript::run(args).await,
-        Command::Health(args) => health::run(args).await,
+        Command::Health(args) => {
+            let asked = health::run(args).await;
+            asked.map_err(|failure| failure.of("$sockety.health"))
+        }
         Command::Ping(args) => ping::run(args).await,
         Command::Bench(args) => bench::run(args).await,
         Command::Fleet(args) => fleet::run(args).await,
@@ -83,13 +89,17 @@ async fn run(command: Command) -> Result<Exit, Failure> {
     }
 }
 
-fn end(ended: Result<Exit, Failure>) -> ExitCode {
+fn end(ended: Result<Exit, Failure>, is_json: bool) -> ExitCode {
     match ended {
         Ok(exit) => exit.into(),
         Err(Failure::OutputClosed) => Exit::Done.into(),
-        Err(Failure::Said(exit, text)) => {
-            out::complain(&text);
-            exit.into()
+        Err(Failure::Said(said)) => {
+            if is_json {
+                // The text below says the same, whatever becomes of the output.
+                let _ = out::object(&said.json());
+            }
+            out::complain(&escaped(said.text()));
+            said.exit().into()
         }
     }
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anstyle::{AnsiColor, Style};
-use clap::{Args, ValueEnum};
+use clap::{ArgMatches, Args, ValueEnum};
 use serde_json::Value as Json;
 
 use crate::{exit::Failure, shown::escaped_json};
@@ -33,6 +33,15 @@ impl OutputArgs {
     pub fn is_json(self) -> bool {
         self.output == Output::Json
     }
+}
+
+/// Whether the arguments of the program ask for JSON, of whichever command.
+pub fn is_json(matches: &ArgMatches) -> bool {
+    let Some((_, arguments)) = matches.subcommand() else {
+        return false;
+    };
+    let forms = arguments.try_get_raw("output").ok().flatten();
+    forms.is_some_and(|mut forms| forms.any(|form| form == "json"))
 }
 
 /// Names of commands, actions and services.

@@ -21,7 +21,7 @@ use crate::{
     progress::Progress,
     schema::{ActionTypes, SchemaArgs},
     streams,
-    target::{Target, duration},
+    target::{Target, some_duration},
 };
 
 /// Arguments of `pass`: sends a message that expects no reply.
@@ -49,7 +49,7 @@ pub struct PassArgs {
     #[command(flatten)]
     output: OutputArgs,
     /// Longest time until the whole message is handed to the operating system [default: none]
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = some_duration)]
     timeout: Option<Duration>,
     /// Send the message this many times
     #[arg(long, value_name = "N", default_value = "1")]
@@ -58,6 +58,12 @@ pub struct PassArgs {
 
 /// Returns when everything was handed to the operating system.
 pub async fn run(args: PassArgs) -> Result<Exit, Failure> {
+    let action = args.action.clone();
+    let passed = pass(args).await;
+    passed.map_err(|failure| failure.of(&action))
+}
+
+async fn pass(args: PassArgs) -> Result<Exit, Failure> {
     let stream_is_stdin = args.stream.as_deref() == Some(Path::new("-"));
     payload::check_stdin(&[
         (args.target.first.is_stdin(), "first message"),
@@ -71,12 +77,10 @@ pub async fn run(args: PassArgs) -> Result<Exit, Failure> {
     let what = args.target.naming(&args.action);
     let types = args.schema.of(&args.target, &args.action);
     let connecting = async {
-        let known = match input.is_json() || args.stream.is_some() && args.items {
-            true => types.before(&dial).await?,
-            false => None,
-        };
-        let form = input.form(&args.action, known.as_deref())?;
-        Ok::<_, Failure>((form, dial.connect().await?))
+        let has_items = args.stream.is_some() && args.items;
+        let known = types.before(&dial, &input, has_items).await?;
+        let form = input.form(&args.action, known.types())?;
+        Ok::<_, Failure>((form, known.connect(&dial).await?))
     };
     let mut interrupted = pin!(interrupted());
     let (form, connection) = tokio::select! {

@@ -6,7 +6,7 @@ use std::{
 use clap::Args;
 use serde_json::Value as Json;
 use sockety::{
-    File,
+    File, Outcome,
     message::{Draft, Outgoing},
 };
 
@@ -152,9 +152,8 @@ impl Input {
 
 fn typed(packed: Result<Vec<u8>, Problem>) -> Result<Vec<u8>, Failure> {
     packed.map_err(|problem| {
-        Failure::usage(format!(
-            "{problem}; `sockety describe` shows the types of the peer"
-        ))
+        let text = format!("{problem}; `sockety describe` shows the types of the peer");
+        Failure::usage(text).outcome(Outcome::NotSent)
     })
 }
 

@@ -14,7 +14,7 @@ use crate::{
     interrupt::interrupted,
     out::{self, BAD, FAINT, OutputArgs, styled},
     shown::escaped,
-    target::{Target, duration},
+    target::{Target, duration, some_duration},
 };
 
 /// Arguments of `ping`: measures how long a peer takes to answer.
@@ -29,7 +29,7 @@ pub struct PingArgs {
     #[arg(short, long, value_name = "TIME", default_value = "1s", value_parser = duration)]
     interval: Duration,
     /// Longest wait for each answer
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = some_duration)]
     timeout: Duration,
     /// The action to call; any answer counts
     #[arg(long, default_value = "$sockety.ping")]
@@ -43,6 +43,12 @@ pub struct PingArgs {
 
 /// Pings until `--count` is reached or the program is interrupted.
 pub async fn run(args: PingArgs) -> Result<Exit, Failure> {
+    let action = args.action.clone();
+    let ended = ping(args).await;
+    ended.map_err(|failure| failure.of(&action))
+}
+
+async fn ping(args: PingArgs) -> Result<Exit, Failure> {
     let begun = Instant::now();
     let connection = args.target.connect().await?;
     let connected = begun.elapsed();
@@ -91,15 +97,20 @@ impl Round {
             clock.tick().await;
             let begun = Instant::now();
             let what = args.target.naming(&args.action);
-            let request = connection.send(&draft).await;
+            let request = connection.send(draft.create().asking_for_reasons()).await;
             let mut request = request.map_err(|error| Failure::unsent(&what, error))?;
             self.sent += 1;
             let answered = match timeout(args.timeout, request.response()).await {
-                // More attempts would end the connection, and count against this host.
-                Ok(Ok(Reply::Fast(FastReply::UNAUTHORIZED))) => {
-                    return Err(args.target.unauthorized(&args.action));
+                Ok(Ok(reply)) => {
+                    let elapsed = begun.elapsed();
+                    let answer = Answer::of(&reply);
+                    // More attempts would end the connection, and count against this host.
+                    if let Answer::Code(code @ FastReply::UNAUTHORIZED, reason) = &answer {
+                        let refused = args.target.refused(&args.action, *code, reason.as_deref());
+                        return Err(refused);
+                    }
+                    Some((answer, elapsed))
                 }
-                Ok(Ok(reply)) => Some((reply, begun.elapsed())),
                 // The connection has ended.
                 Ok(Err(error)) => return Err(Failure::request(&what, &error)),
                 Err(_) => None,
@@ -115,21 +126,21 @@ impl Round {
     }
 
     /// Prints the last round trip.
-    fn show(&self, args: &PingArgs, answered: Option<(Reply, Duration)>) -> Result<(), Failure> {
+    fn show(&self, args: &PingArgs, answered: Option<(Answer, Duration)>) -> Result<(), Failure> {
         let number = self.sent;
         if args.output.is_json() {
             let mut json = json!({ "type": "answer", "number": number });
-            if let Some((reply, elapsed)) = answered {
+            if let Some((answer, elapsed)) = answered {
                 json["ms"] = ms(elapsed).into();
-                match reply {
-                    Reply::Fast(code) => json["code"] = code.code().into(),
-                    Reply::Response(response) => json["bytes"] = response.payload().len().into(),
+                match answer {
+                    Answer::Code(code, _) => json["code"] = code.code().into(),
+                    Answer::Bytes(bytes) => json["bytes"] = bytes.into(),
                 }
             }
             return out::object(&json);
         }
         let text = match answered {
-            Some((reply, elapsed)) => format!("{:>9.3} ms  {}", ms(elapsed), answer(&reply)),
+            Some((answer, elapsed)) => format!("{:>9.3} ms  {}", ms(elapsed), answer.text()),
             None => {
                 let limit = humantime::format_duration(args.timeout);
                 styled(BAD, format_args!("no answer within {limit}"))
@@ -161,12 +172,32 @@ impl Round {
     }
 }
 
-fn answer(reply: &Reply) -> String {
-    let text = match reply {
-        Reply::Fast(code) => format!("code {code}"),
-        Reply::Response(response) => format!("response of {} bytes", response.payload().len()),
-    };
-    styled(FAINT, text)
+/// What the peer answered.
+enum Answer {
+    /// A code, and the reason if there is one.
+    Code(FastReply, Option<String>),
+    /// A response, and the size of its payload.
+    Bytes(usize),
+}
+
+impl Answer {
+    fn of(reply: &Reply) -> Self {
+        match reply {
+            Reply::Fast(code) => Self::Code(*code, None),
+            Reply::Response(response) => match response.refusal() {
+                Some(refusal) => Self::Code(refusal.code, Some(refusal.reason.to_string())),
+                None => Self::Bytes(response.payload().len()),
+            },
+        }
+    }
+
+    fn text(&self) -> String {
+        let text = match self {
+            Self::Code(code, _) => format!("code {code}"),
+            Self::Bytes(bytes) => format!("response of {bytes} bytes"),
+        };
+        styled(FAINT, text)
+    }
 }
 
 fn ms(duration: Duration) -> f64 {

@@ -25,7 +25,7 @@ use crate::{
     packets::{Exchanges, Inspector},
     pcap::{Conversation, Pcap},
     printing::{PrintArgs, Way},
-    target::duration,
+    target::some_duration,
     tls::{ClientTls, ProxyTls, ServerTls},
 };
 
@@ -48,7 +48,7 @@ pub struct TapArgs {
     #[arg(long, value_name = "N", default_value = "1024")]
     connections: u16,
     /// Longest time for TLS handshakes and for connecting to the server
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = some_duration)]
     connect_timeout: Duration,
     #[command(flatten)]
     tls: ClientTls,
@@ -376,7 +376,7 @@ impl Listener {
         };
         bound.map_err(|error| {
             let text = format!("cannot listen on {address}: {error}");
-            Failure::new(Exit::NotSent, text)
+            Failure::local(text)
         })
     }
 

@@ -10,7 +10,7 @@ use sockety::{
 };
 
 use crate::{
-    exit::{Exit, Failure},
+    exit::Failure,
     first::{First, FirstArgs},
     tls::ClientTls,
 };
@@ -24,7 +24,7 @@ pub struct Target {
     #[command(flatten)]
     pub tls: ClientTls,
     /// Longest time to connect, including TLS and the handshake, and for the first message
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = some_duration)]
     pub connect_timeout: Duration,
     /// Largest payload to send or accept
     #[arg(long, value_name = "SIZE", default_value = "64MiB")]
@@ -60,21 +60,19 @@ impl Target {
         format!("{action} at {}", self.address)
     }
 
-    /// The peer answered with code 3, and will do so again.
-    pub fn unauthorized(&self, action: &str) -> Failure {
-        let text = format!(
-            "{}: refused with code {}{}",
-            self.naming(action),
-            FastReply::UNAUTHORIZED,
-            self.hint(FastReply::UNAUTHORIZED)
-        );
-        Failure::new(Exit::Refused, text)
+    /// The peer refused a message, and will do so again.
+    pub fn refused(&self, action: &str, code: FastReply, reason: Option<&str>) -> Failure {
+        let what = self.naming(action);
+        let shown = reason.map_or_else(String::new, |reason| format!(": {reason}"));
+        let hint = self.hint(code, reason);
+        let text = format!("{what}: refused with code {code}{shown}{hint}");
+        Failure::refused(text, code, reason).of(action)
     }
 
-    /// What to do about a code.
-    pub fn hint(&self, code: FastReply) -> &'static str {
+    /// What to do about a code. A reason says more than a guess.
+    pub fn hint(&self, code: FastReply, reason: Option<&str>) -> &'static str {
         match code {
-            FastReply::UNAUTHORIZED if !self.first.is_wanted() => {
+            FastReply::UNAUTHORIZED if reason.is_none() && !self.first.is_wanted() => {
                 "; the peer may authorize a connection by its first message, see --first"
             }
             _ => "",
@@ -104,6 +102,11 @@ pub struct Dial<'a> {
 }
 
 impl Dial<'_> {
+    /// Whether each connection begins with a first message, so that others can follow.
+    pub fn has_first(&self) -> bool {
+        self.first.is_some()
+    }
+
     /// What the peer may call.
     pub fn serve(mut self, handler: MessageHandler) -> Self {
         self.handler = handler;

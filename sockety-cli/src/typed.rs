@@ -40,7 +40,7 @@ use crate::{
     value::{self, Parts, Shown},
 };
 
-pub use self::problem::Problem;
+pub use self::problem::{Problem, misspelt};
 
 /// The named types of a service.
 type Types = BTreeMap<String, Definition>;

@@ -7,7 +7,7 @@ use crate::{
     describe::{self, ask},
     exit::{Exit, Failure, explain},
     out,
-    target::{Target, duration},
+    target::{Target, some_duration},
 };
 
 /// Arguments of `typescript`: writes TypeScript for the services of a peer.
@@ -22,7 +22,7 @@ pub struct TypescriptArgs {
     #[arg(long, value_name = "WHEN", default_value = "large")]
     bigint: When,
     /// Longest wait for the answer
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = some_duration)]
     timeout: Duration,
 }
 

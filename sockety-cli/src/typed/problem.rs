@@ -7,6 +7,25 @@ use sockety_schema::Type;
 
 use crate::shown::cut;
 
+/// The known name of which this one is a misspelling, if there is one: it differs in a letter or
+/// two behind the prefix, or in case.
+pub fn misspelt<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    const MOST: usize = 2;
+    let last = name.rsplit('.').next().unwrap_or_default();
+    let most = (last.chars().count() / 3).min(MOST);
+    let distance = |known: &str| match known.eq_ignore_ascii_case(name) {
+        true => 0,
+        false => strsim::osa_distance(known, name),
+    };
+    // Names come from peers, and may be long.
+    let similar = |known: &&&str| known.len().abs_diff(name.len()) <= 4 * MOST;
+    let near = known.iter().filter(similar);
+    let near = near.map(|known| (distance(known), *known));
+    let near = near.filter(|(distance, _)| *distance <= most);
+    near.min_by_key(|(distance, _)| *distance)
+        .map(|(_, known)| known)
+}
+
 /// Why a value does not have its type: the path to it, and the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -96,6 +115,22 @@ impl fmt::Display for Problem {
         match self.path.is_empty() {
             true => f.write_str(&self.reason),
             false => write!(f, "{}: {}", self.path, self.reason),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::misspelt;
+
+    #[test]
+    fn a_misspelling_differs_little() {
+        let known = ["media.find", "media.upload", "lab.a"];
+        for name in ["media.fnd", "mdia.find", "media.Find", "MEDIA.FIND"] {
+            assert_eq!(misspelt(name, &known), Some("media.find"), "{name}");
+        }
+        for name in ["upload", "media.list", "lab.b", "ping", "", "find"] {
+            assert_eq!(misspelt(name, &known), None, "{name}");
         }
     }
 }

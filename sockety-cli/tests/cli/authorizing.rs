@@ -1,6 +1,7 @@
 use std::{fs, net::SocketAddr};
 
 use assert_cmd::Command;
+use sockety::{Options, serve::AccessCheck};
 use tempfile::tempdir;
 
 use crate::{failed, server, server::TOKEN, sockety, stdout};
@@ -85,6 +86,43 @@ fn a_peer_that_wants_a_first_message_ends_each_command_at_once() {
         assert_eq!(said.matches("code 3 (Unauthorized)").count(), 1, "{said}");
         assert!(said.contains(hint), "{said}");
         assert!(!out.contains("sent,"), "{out}");
+    }
+}
+
+#[test]
+fn a_first_message_without_a_payload_is_said_when_it_is_refused() {
+    let address = server::start_authorizing();
+    let mut call = sockety(&format!("call {address} ping --first auth"));
+    let (_, said) = failed(call.env_remove("SOCKETY_TOKEN"), 1);
+    let expected = format!(
+        "sockety: auth at {address}: first message refused with code 3 (Unauthorized); it had no \
+         payload: set SOCKETY_TOKEN, or use --first-json, --first-data or --first-raw\n"
+    );
+    assert_eq!(said, expected);
+    // One that was named is not missing.
+    let empty = format!("call {address} ping --first auth --first-data");
+    let (_, said) = failed(sockety(&empty).arg(""), 1);
+    assert!(said.ends_with("code 3 (Unauthorized)\n"), "{said}");
+}
+
+/// A server that lets nobody in, and says why.
+#[test]
+fn a_reason_says_more_than_a_hint() {
+    let address = server::start_router(None, Options::default(), |router| {
+        router.layer(AccessCheck::new(|_| Err::<(), _>("open from 8 to 18")))
+    });
+    for command in [
+        format!("call {address} ping"),
+        format!("ping {address} -c 1"),
+        format!("bench {address} ping --warmup 0s -d 100ms"),
+    ] {
+        let (out, said) = failed(&mut sockety(&command), 1);
+        assert!(said.contains("code 3 (Unauthorized)"), "{command}: {said}");
+        assert!(
+            said.contains(": open from 8 to 18"),
+            "{command}: {out}{said}"
+        );
+        assert!(!said.contains("--first"), "{command}: {said}");
     }
 }
 

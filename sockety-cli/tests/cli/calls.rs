@@ -2,7 +2,7 @@ use std::fs;
 
 use tempfile::tempdir;
 
-use crate::{failed, server, sockety, stdout};
+use crate::{Running, failed, server, sockety, stdout};
 
 #[test]
 fn a_payload_goes_there_and_back_as_json() {
@@ -273,6 +273,121 @@ fn what_did_not_come_back_has_its_own_exit_code() {
     let mut call = sockety(&format!("call {address}"));
     let code = call.arg("hang up").assert().get_output().status.code();
     assert!(matches!(code, Some(1 | 4)), "{code:?}");
+}
+
+/// The object for a failure, of which all keys are there in every command.
+fn error_of(command: &mut assert_cmd::Command, exit: i32) -> serde_json::Value {
+    let (out, said) = failed(command, exit);
+    assert!(!said.is_empty(), "the text is there, too");
+    let mut error: serde_json::Value = serde_json::from_str(out.lines().last().unwrap()).unwrap();
+    let text = error.as_object_mut().unwrap().remove("text").unwrap();
+    assert!(said.contains(text.as_str().unwrap()), "{text}: {said}");
+    error
+}
+
+#[test]
+fn failures_are_objects_too() {
+    let (address, authorizing) = (server::start(), server::start_authorizing());
+    let unreachable = |action: &str| {
+        serde_json::json!({
+            "type": "error", "action": action, "code": null, "name": null, "reason": null,
+            "outcome": "not sent", "exit": 3,
+        })
+    };
+    for (command, action) in [
+        ("call 127.0.0.1:1 x", "x"),
+        ("pass 127.0.0.1:1 x", "x"),
+        ("ping 127.0.0.1:1", "$sockety.ping"),
+        ("bench 127.0.0.1:1 x", "x"),
+        ("describe 127.0.0.1:1", "$sockety.describe"),
+        ("health 127.0.0.1:1", "$sockety.health"),
+    ] {
+        let error = error_of(&mut sockety(&format!("{command} --output json")), 3);
+        assert_eq!(error, unreachable(action), "{command}");
+    }
+    let call = format!("call {address} never --timeout 50ms --output json");
+    let error = error_of(&mut sockety(&call), 4);
+    assert_eq!(error["outcome"], "unknown whether it was executed");
+    let refused = format!("call {authorizing} ping --first media.count --output json");
+    let mut call = sockety(&refused);
+    let error = error_of(call.arg("--first-json").arg("null"), 1);
+    assert_eq!(error["action"], "media.count");
+    assert_eq!((&error["code"], &error["exit"]), (&4.into(), &1.into()));
+    assert_eq!(error["name"], "Bad Request");
+    let reason = error["reason"].as_str().unwrap();
+    assert!(reason.starts_with("payload cannot be read"), "{reason}");
+    for (command, exit) in [
+        (format!("listen {address}"), 6),
+        (format!("tap {address} localhost:1"), 6),
+        ("check missing.json missing.json".to_owned(), 6),
+        ("decode missing.bin".to_owned(), 6),
+        ("call localhost:1 x --json {".to_owned(), 2),
+    ] {
+        let error = error_of(&mut sockety(&format!("{command} --output json")), exit);
+        assert_eq!(error["outcome"], serde_json::Value::Null, "{command}");
+        assert_eq!(error["exit"], exit, "{command}");
+    }
+    let (out, _) = failed(&mut sockety("call 127.0.0.1:1 x"), 3);
+    assert_eq!(out, "");
+}
+
+#[test]
+fn a_misspelt_action_and_missing_parameters_are_said_before_anything_is_sent() {
+    let address = server::start();
+    let what = |action: &str| format!("sockety: {action} at {address}: ");
+    let missing = "missing parameters \"title\" (String), \"deep\" (bool), see --json; \
+                   --no-schema sends it all the same (not sent)\n";
+    let nearest = "the peer describes no such action; the nearest is \"media.find\"; \
+                   --no-schema sends it all the same (not sent)\n";
+    for command in ["call", "pass", "bench"] {
+        let run = |arguments: &str| {
+            let mut command = sockety(&format!("{command} {address} {arguments}"));
+            failed(&mut command, 2).1
+        };
+        assert_eq!(run("media.find"), what("media.find") + missing);
+        assert_eq!(run("media.search"), what("media.search") + missing);
+        assert_eq!(run("media.fnd"), what("media.fnd") + nearest);
+        assert_eq!(run("media.fnd --json 1"), what("media.fnd") + nearest);
+    }
+    let (_, said) = failed(
+        &mut sockety(&format!("call {address} media.fnd --no-schema")),
+        1,
+    );
+    assert!(said.contains("code 2 (Not Implemented)"), "{said}");
+    // Handlers are not described, and nothing is near to this one.
+    let (_, said) = failed(&mut sockety(&format!("call {address} nothing")), 1);
+    let hint = "not executed; `sockety describe` lists the actions of the peer (";
+    assert!(said.contains(hint), "{said}");
+    let files = format!(
+        "call {address} media.upload --file {}",
+        env!("CARGO_MANIFEST_PATH")
+    );
+    failed(&mut sockety(&files), 1);
+}
+
+#[test]
+fn the_question_for_a_schema_needs_no_other_connection() {
+    let connections = |server: &str, arguments: &str, token: bool| {
+        let mut tap = Running::start(&["tap", "127.0.0.1:0", server, "--output", "json"]);
+        let mut call = sockety(&format!("call {} {arguments}", tap.address));
+        if token {
+            call.env("SOCKETY_TOKEN", server::TOKEN)
+                .args(["--first", "auth"]);
+        }
+        failed(&mut call, 0);
+        tap.child.kill().unwrap();
+        let (_, out, _) = tap.wait();
+        out.matches("\"text\":\"from ").count()
+    };
+    let (described, authorizing) = (server::start(), server::start_authorizing());
+    let (described, authorizing) = (described.to_string(), authorizing.to_string());
+    let listening = Running::start(&["listen", "127.0.0.1:0"]);
+    assert_eq!(connections(&described, "media.count --json 7", false), 1);
+    assert_eq!(connections(&authorizing, "media.count --json 7", true), 1);
+    assert_eq!(connections(&listening.address, "x --json 7", false), 1);
+    // It must not be taken for the message that authorizes.
+    let auth = format!("auth --json {:?}", server::TOKEN);
+    assert_eq!(connections(&authorizing, &auth, false), 2);
 }
 
 #[test]

@@ -166,7 +166,7 @@ fn unix_sockets_work_as_addresses() {
 #[test]
 fn an_address_in_use_is_said() {
     let listening = Running::start(&["listen", "127.0.0.1:0"]);
-    let (_, said) = failed(&mut sockety(&format!("listen {}", listening.address)), 3);
+    let (_, said) = failed(&mut sockety(&format!("listen {}", listening.address)), 6);
     assert_eq!(said.matches("cannot listen").count(), 1, "{said}");
     assert_eq!(said.matches(&listening.address).count(), 1, "{said}");
 }

@@ -87,6 +87,7 @@ fn load_is_measured() {
     ));
     assert!(figures["calls"].as_u64().unwrap() > 0);
     assert_eq!(figures["outcomes"]["code 0 (Accept)"], figures["calls"]);
+    assert_eq!(figures["type"], "summary");
     // With a rate, every call that was due counts.
     let figures = json(&format!(
         "bench {address} raw --json 1 {brief} --rate 100 --output json"
@@ -99,6 +100,20 @@ fn load_is_measured() {
     let never = format!("bench {address} never {brief} --rate 10 --timeout 50ms --output json");
     let (figures, _) = failed(&mut sockety(&never), 4);
     assert!(figures.contains("no reply in time"), "{figures}");
+}
+
+#[test]
+fn a_load_that_is_refused_shows_the_first_reason() {
+    let address = server::start();
+    let bench = format!("bench {address} media.find --json {{}} --warmup 0s -d 100ms -c 2");
+    let reason = "payload cannot be read: missing field `title`";
+    let (text, _) = failed(&mut sockety(&bench), 1);
+    let expected = format!("  code 4 (Bad Request), first: {reason}\n");
+    assert!(text.contains(&expected), "{text}");
+    let (out, _) = failed(&mut sockety(&format!("{bench} --output json")), 1);
+    let figures: Value = serde_json::from_str(&out).unwrap();
+    let expected = serde_json::json!({ "code 4 (Bad Request)": reason });
+    assert_eq!(figures["reasons"], expected);
 }
 
 #[test]
@@ -141,9 +156,24 @@ fn a_load_far_above_what_the_peer_can_take_ends_with_its_time() {
 }
 
 #[test]
-fn a_measurement_without_any_time_is_refused() {
-    let (_, said) = failed(&mut sockety("bench localhost:1 ping -d 0s"), 2);
-    assert!(said.contains("must be longer than 0s"), "{said}");
+fn no_time_at_all_is_refused() {
+    for arguments in [
+        "bench localhost:1 ping -d 0s",
+        "bench localhost:1 ping --timeout 0s",
+        "call localhost:1 ping --timeout 0s",
+        "call localhost:1 ping --connect-timeout 0s",
+        "pass localhost:1 ping --timeout 0s",
+        "ping localhost:1 --timeout 0s",
+        "describe localhost:1 --timeout 0s",
+        "check x --against localhost:1 --timeout 0s",
+        "tap localhost:0 localhost:1 --connect-timeout 0s",
+    ] {
+        let (_, said) = failed(&mut sockety(arguments), 2);
+        assert!(
+            said.contains("must be longer than 0s"),
+            "{arguments}: {said}"
+        );
+    }
 }
 
 #[cfg(unix)]

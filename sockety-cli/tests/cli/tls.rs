@@ -114,7 +114,10 @@ fn listeners_and_taps_have_certificates_too() {
         "--output",
         "json",
     ]);
-    let mut call = sockety(&format!("call tls://{} hello --ca {ca}", tap.address));
+    let mut call = sockety(&format!(
+        "call tls://{} hello --ca {ca} --no-schema",
+        tap.address
+    ));
     failed(&mut call, 0);
     let lines = tap.lines(7).join("\n");
     assert!(lines.contains("\"action\":\"hello\""), "{lines}");
