@@ -87,7 +87,8 @@ fn write_page(
     writeln!(
         text,
         "## Compared with the fastest other\n\n\
-         A ratio above 1 means that Sockety is faster; of memory, that it needs more.\n\n\
+         A ratio above 1 means that Sockety is faster; of memory, that it needs more. In W1 to W3, W11 and W12, `tonic-stream` is not among the others: it \
+         makes calls by hand over one stream of tonic, on which replies come in the order of the requests. The plots have it.\n\n\
          | | Sockety, all cores | fastest other | ratio | Sockety, one core | fastest other | ratio |\n\
          | --- | --- | --- | --- | --- | --- | --- |"
     )?;

@@ -25,7 +25,7 @@ use crate::{
     interrupt::interrupted,
     out::{self, BAD, FAINT, OutputArgs, WARN, styled},
     payload::{self, Form, PayloadArgs},
-    schema::SchemaArgs,
+    schema::{Answer, SchemaArgs},
     shown::escaped,
     target::{Target, duration, some_duration},
 };
@@ -82,7 +82,7 @@ async fn bench(args: BenchArgs) -> Result<Exit, Failure> {
     let mut connections = Vec::new();
     let dial = args.target.dial()?;
     let types = args.schema.of(&args.target, &args.action);
-    let known = types.before(&dial, &input, false).await?;
+    let known = types.before(&dial, &input, false, Answer::Awaited).await?;
     let form = input.form(&args.action, known.types())?;
     connections.push(known.connect(&dial).await?);
     for _ in 1..args.connections.get() {

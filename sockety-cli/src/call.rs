@@ -26,7 +26,7 @@ use crate::{
     payload::{self, Form, PayloadArgs},
     progress::Progress,
     saving::{Arrived, SaveArgs},
-    schema::{ActionTypes, SchemaArgs},
+    schema::{ActionTypes, Answer, SchemaArgs},
     serving::{self, ServeArgs},
     shown::{escaped, escaped_json},
     streams::{self, Sink},
@@ -113,7 +113,9 @@ async fn call(args: CallArgs) -> Result<Exit, Failure> {
     let types = args.schema.of(&args.target, &args.action);
     let connecting = async {
         let has_items = args.stream.is_some() && args.items;
-        let known = types.before(&dial, &input, has_items).await?;
+        let known = types
+            .before(&dial, &input, has_items, Answer::Awaited)
+            .await?;
         let form = input.form(&args.action, known.types())?;
         Ok::<_, Failure>((form, known.connect(&dial).await?))
     };
@@ -278,8 +280,8 @@ impl CallArgs {
             None => String::new(),
         };
         text += self.target.hint(code, reason);
-        if code == FastReply::NOT_IMPLEMENTED && run.types.is_undescribed() {
-            text += "; `sockety describe` lists the actions of the peer";
+        if code == FastReply::NOT_IMPLEMENTED {
+            text += &run.types.hint();
         }
         out::note(format_args!("{} {}", styled(style, text), took(elapsed)));
         Ok(())

@@ -100,7 +100,7 @@ pub async fn run(args: CheckArgs) -> Result<Exit, Failure> {
     }
     for text in &unused {
         let text = escaped(text);
-        out::warn(format_args!("no change is allowed by {text}"));
+        out::warn(format_args!("allowance {text} matches no change"));
     }
     match args.output.is_json() {
         true => out::object(&verdict(&report, &unused))?,

@@ -19,7 +19,7 @@ use crate::{
     out::{self, OutputArgs},
     payload::{self, Form, PayloadArgs},
     progress::Progress,
-    schema::{ActionTypes, SchemaArgs},
+    schema::{ActionTypes, Answer, SchemaArgs},
     streams,
     target::{Target, some_duration},
 };
@@ -78,7 +78,7 @@ async fn pass(args: PassArgs) -> Result<Exit, Failure> {
     let types = args.schema.of(&args.target, &args.action);
     let connecting = async {
         let has_items = args.stream.is_some() && args.items;
-        let known = types.before(&dial, &input, has_items).await?;
+        let known = types.before(&dial, &input, has_items, Answer::None).await?;
         let form = input.form(&args.action, known.types())?;
         Ok::<_, Failure>((form, known.connect(&dial).await?))
     };

@@ -2,10 +2,7 @@
 
 use std::{
     iter, slice,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -42,8 +39,8 @@ pub struct ActionTypes<'a> {
     action: &'a str,
     is_wanted: bool,
     found: OnceCell<Option<Arc<Typed>>>,
-    /// Whether the peer describes itself, without this action.
-    is_undescribed: AtomicBool,
+    /// Set if the peer describes itself without this action: to the nearest name that it describes.
+    undescribed: OnceLock<Option<String>>,
 }
 
 /// What is known before the message is sent.
@@ -77,9 +74,22 @@ impl SchemaArgs {
             action,
             is_wanted: !self.no_schema,
             found: OnceCell::new(),
-            is_undescribed: AtomicBool::new(false),
+            undescribed: OnceLock::new(),
         }
     }
+}
+
+/// Whether the message that is sent gets a reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    Awaited,
+    None,
+}
+
+/// Whether a type, as it is written in the trait, is an option.
+fn is_option(ty: &str) -> bool {
+    let name = ty.split('<').next().unwrap_or_default();
+    name.rsplit("::").next().map(str::trim) == Some("Option")
 }
 
 /// The longest wait for a description without which the message can be sent, too.
@@ -98,6 +108,7 @@ impl ActionTypes<'_> {
         dial: &Dial<'_>,
         input: &Input,
         has_items: bool,
+        expects: Answer,
     ) -> Result<Known, Failure> {
         if !self.is_wanted || matches!(input, Input::Bytes(_)) && !has_items {
             return Ok(Known::default());
@@ -115,17 +126,21 @@ impl ActionTypes<'_> {
                 // Text that is meant as bytes would be sent as text.
                 return match is_needed {
                     true => Err(self.not_sent(Exit::NotSent, &problem, "sends JSON without it")),
-                    false => Ok(Known::default()),
+                    false => {
+                        // Nor is it asked about the reply.
+                        let _ = self.found.set(None);
+                        Ok(Known::default())
+                    }
                 };
             }
         };
         let types = answer.types();
-        if types.is_some() || is_needed {
+        if types.is_some() || is_needed || answer.is_harmless() {
             let _ = self.found.set(types.clone());
         }
-        if let Some(problem) = self.problem(&answer, input) {
+        if let Some(problem) = self.problem(&answer, input, expects) {
             connection.close().await;
-            return Err(self.not_sent(Exit::Usage, &problem, "sends it all the same"));
+            return Err(self.not_sent(Exit::Usage, &problem, "sends it anyway"));
         }
         let connection = match dial.has_first() || answer.is_harmless() {
             true => Some(connection),
@@ -145,18 +160,20 @@ impl ActionTypes<'_> {
 
     /// Why the message is not one for this peer. Handlers are not described, so that an action may
     /// be there all the same.
-    fn problem(&self, answer: &Described, input: &Input) -> Option<String> {
+    fn problem(&self, answer: &Described, input: &Input, expects: Answer) -> Option<String> {
         const MOST: usize = 12;
         const LONGEST: usize = 60;
         let services = answer.services.as_deref()?;
         let Some(action) = find(services, self.action) else {
-            self.is_undescribed.store(true, Ordering::Relaxed);
             let actions = services.iter().flat_map(|it| &*it.actions);
             let names = actions.flat_map(|it| iter::once(&it.name).chain(&*it.aliases));
             let names: Vec<_> = names.map(|name| &**name).collect();
-            let near = misspelt(self.action, &names)?;
+            let near = misspelt(self.action, &names).map(|near| format!("{near:?}"));
+            let near = self.undescribed.get_or_init(|| near);
+            // Of others, the answer says whether there is a handler.
+            let near = near.as_ref().filter(|_| expects == Answer::None)?;
             return Some(format!(
-                "the peer describes no such action; the nearest is {near:?}"
+                "the peer describes no such action; the nearest is {near}"
             ));
         };
         // A schema says more, when the payload is made.
@@ -167,7 +184,7 @@ impl ActionTypes<'_> {
             .parameters
             .iter()
             .filter(|it| it.kind == PartKind::Payload && !it.has_default)
-            .filter(|it| !it.ty.starts_with("Option<"))
+            .filter(|it| !is_option(&it.ty))
             .map(|it| {
                 let ((name, more), (ty, more_ty)) = (cut(&it.name, LONGEST), cut(&it.ty, LONGEST));
                 format!("{name:?}{more} ({ty}{more_ty})")
@@ -204,9 +221,13 @@ impl ActionTypes<'_> {
         self.found.get().cloned().flatten()
     }
 
-    /// Whether the peer describes itself, without this action.
-    pub fn is_undescribed(&self) -> bool {
-        self.is_undescribed.load(Ordering::Relaxed)
+    /// What to say of the peer's answer that it has no such action.
+    pub fn hint(&self) -> String {
+        match self.undescribed.get() {
+            Some(Some(near)) => format!("; the nearest that the peer describes is {near}"),
+            Some(None) => "; `sockety describe` lists the actions of the peer".to_owned(),
+            None => String::new(),
+        }
     }
 
     async fn ask(&self, connection: &Connection, limit: Duration) -> Result<Described, String> {

@@ -295,7 +295,7 @@ impl Connection {
         Ok(Some(Queued::new(self.lease.clone(), submitted)))
     }
 
-    /// Shuts down gracefully: waits up to `deadline`, in whole seconds, for work in flight.
+    /// Shuts down gracefully: waits up to `deadline` for work in flight.
     ///
     /// The peer is told to send nothing new (Go Away). Everything accepted before is finished, on both sides: handlers
     /// run to their end, and calls of this side get their replies; handlers may still call the peer. What the peer

@@ -45,6 +45,7 @@ use crate::{
     engine::{common::Common, health::Health},
     error::connect::{ConnectError, ConnectProblem},
     serve::router::{IntoRouter, Router},
+    transport::link::Link,
 };
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -347,9 +348,11 @@ impl Server {
         });
         takes_links.begin(&serving);
         debug!(address = ?listeners.local_addr().ok(), "serving");
-        let refused = || handle.on_refused_connection();
+        let warnings = &serving.common.warnings;
+        let on_full =
+            |limit, refused: Option<Link>| handle.on_full(warnings, limit, refused.as_ref());
         while let Some(admitted) = handle
-            .or_stopped(serving.gate.admit(&listeners, refused))
+            .or_stopped(serving.gate.admit(&listeners, on_full))
             .await
         {
             let (handle, serving) = (handle.clone(), Arc::clone(&serving));
@@ -399,8 +402,14 @@ impl Server {
             max_age: self.max_age,
         };
         loop {
-            let refused = || self.handle.on_refused_connection();
-            let admitted = self.gate.admit(&self.listeners, refused);
+            let on_full = |limit, refused: Option<Link>| {
+                // The tasks that accept have places too: without a link, nothing is known.
+                if let Some(link) = &refused {
+                    let warnings = &self.common.warnings;
+                    self.handle.on_full(warnings, limit, Some(link));
+                }
+            };
+            let admitted = self.gate.admit(&self.listeners, on_full);
             let admitted = self.handle.or_stopped(admitted);
             let admitted = admitted.await.ok_or(ConnectProblem::ServerStopped)?;
             let established = serving.establish_link(&self.handle, admitted, Owner::Caller);

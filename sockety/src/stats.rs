@@ -66,7 +66,7 @@ stats! {
     late_replies,
     /// Messages and responses above a limit, or against a rule that ends only the message.
     refused_messages,
-    /// Messages for actions that are not served.
+    /// Messages for actions that are not served. Reserved actions, `$sockety.…`, are not counted.
     not_implemented,
     /// Messages refused because too many were executing, or too many bytes waited, also by a
     /// [`ConcurrencyLimit`](crate::serve::ConcurrencyLimit) or [`RateLimit`](crate::serve::RateLimit).

@@ -159,6 +159,35 @@ async fn a_shutdown_has_the_time_that_it_is_given_and_no_more() {
     }
 }
 
+/// A limit is kept although the peer closes meanwhile, or this side was closing already: neither ends a
+/// handler that does not end by itself.
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_keeps_its_limit_whatever_else_ends_the_connection() {
+    for has_peer_closed_before in [true, false] {
+        let stuck = MessageHandler::new().action("stuck", |_| std::future::pending::<()>());
+        let (near, mut peer) = dialogue(stuck).await;
+        peer.ask(id(1), "stuck", b"").await;
+        settled().await;
+        let begun = Instant::now();
+        let shutdown = match has_peer_closed_before {
+            true => {
+                peer.finish().await;
+                settled().await;
+                shut_down(&near, 1)
+            }
+            false => {
+                let shutdown = shut_down(&near, 1);
+                settled().await;
+                peer.finish().await;
+                shutdown
+            }
+        };
+        shutdown.await.expect("no panic");
+        let over = begun.elapsed() - Duration::from_secs(1);
+        assert!(over <= Duration::from_millis(2), "{over:?}");
+    }
+}
+
 // r[verify ext.leave.course]
 // r[verify ext.leave.taken]
 #[tokio::test(start_paused = true)]

@@ -130,3 +130,53 @@ async fn reserved_actions_that_are_not_served_are_no_sign_of_another_version() {
     }
     assert_eq!(log.events().len(), 2);
 }
+
+#[tokio::test]
+async fn a_full_server_says_so() {
+    let (log, _guard) = Log::of_warnings();
+    let server = Server::bind("127.0.0.1:0").await.expect("bound");
+    let address = server.local_addr().expect("an address");
+    let handle = server.handle();
+    tokio::spawn(server.max_connections(1).serve(ping_handler()));
+    let _first = sockety::connect(address).await.expect("connected");
+    while log.events().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let [line] = &log.events()[..] else {
+        panic!("{:?}", log.events())
+    };
+    let expected = "no further connection is accepted until one ends";
+    assert!(line.contains(expected), "{line}");
+    assert!(line.contains("reason=limit is 1 connections"), "{line}");
+    assert_eq!(handle.stats().refused_connections, 0);
+    handle.stop();
+}
+
+#[tokio::test]
+async fn connections_that_are_refused_at_a_limit_do_not_fill_the_log() {
+    let limits = [
+        (1, usize::MAX, "limit is 1 connections"),
+        (10, 1, "host 127.0.0.1 has too many connections"),
+    ];
+    for (all, of_host, expected) in limits {
+        let (log, _guard) = Log::of_warnings();
+        let server = Server::bind("127.0.0.1:0").await.expect("bound");
+        let address = server.local_addr().expect("an address");
+        let handle = server.handle();
+        let server = server.max_connections(all).refuse_when_full();
+        let server = server.max_connections_per_host(of_host);
+        tokio::spawn(server.serve(ping_handler()));
+        let _first = sockety::connect(address).await.expect("connected");
+        for _ in 0..5 {
+            sockety::connect(address).await.expect_err("refused");
+        }
+        assert_eq!(handle.stats().refused_connections, 5);
+        let [line, ..] = &log.events()[..] else {
+            panic!("no line")
+        };
+        assert!(line.contains("connection refused"), "{line}");
+        assert!(line.contains(expected), "{line}");
+        assert!(log.events().len() < 5, "{:?}", log.events());
+        handle.stop();
+    }
+}

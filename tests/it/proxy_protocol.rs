@@ -387,8 +387,13 @@ async fn t_h13_a_host_has_only_so_many_connections_behind_a_proxy() {
         .map(|_| ());
     other.expect_err("another protocol");
     // What is logged is the address of the client.
-    let events = log.events();
-    assert!(events[0].contains("203.0.113.8:4711"), "{events:?}");
+    let [refused, failed] = &log.events()[..] else {
+        panic!("{:?}", log.events())
+    };
+    let expected = "connection refused peer=203.0.113.7:4711";
+    assert!(refused.contains(expected), "{refused}");
+    let expected = "handshake failed peer=203.0.113.8:4711";
+    assert!(failed.contains(expected), "{failed}");
     handle.stop();
 }
 

@@ -128,8 +128,8 @@ fn an_allowance_that_allows_nothing_is_said() {
     assert_eq!(out, "nothing that travels has changed\n");
     assert_eq!(
         said,
-        "warning: no change is allowed by timeout\n\
-         warning: no change is allowed by action.gone:media.count\n"
+        "warning: allowance timeout matches no change\n\
+         warning: allowance action.gone:media.count matches no change\n"
     );
     let (out, _) = failed(&mut sockety(&format!("{check} --output json")), 0);
     let verdict: serde_json::Value = serde_json::from_str(&out).unwrap();

@@ -132,8 +132,9 @@ impl File {
 
     /// Calls `on_progress` while the file is sent, with the number of bytes that the connection has
     /// taken so far and with its size. They may still be in buffers of this side: at the end, that is
-    /// no sign that the peer has them; the reply is. If the file is sent again, it begins at 0 again.
-    /// It must return at once, because the sending waits for it.
+    /// no sign that the peer has them; the reply is. If the file is sent again, counting begins again.
+    /// It must return at once, because the sending waits for it. If it panics, the message is
+    /// abandoned. It is not called for an empty file.
     ///
     /// For a received file, see [`Save::on_progress`](save::Save::on_progress).
     ///

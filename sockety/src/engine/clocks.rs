@@ -408,10 +408,10 @@ impl Clocks {
         }
         match state.phase {
             Phase::Open | Phase::Ended(_) => return Ok(()),
-            Phase::Closing(by) if self.ending >= LINGER_SECONDS => {
+            Phase::Closing { by, .. } if self.ending >= LINGER_SECONDS => {
                 return Err(state.closed(by));
             }
-            Phase::Closing(_) => {}
+            Phase::Closing { .. } => {}
             // Its limit has a timer, because a caller of `shutdown` waits for that.
             Phase::Draining { .. } => {
                 let is_at_rest = input.is_flushed && !input.is_at_work && state.is_all_done();

@@ -242,7 +242,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         if is_written && state.has_work() {
             return Ok(Poll::Ready(()));
         }
-        if let Phase::Closing(by) = state.phase {
+        if let Phase::Closing { by, .. } = state.phase {
             let is_executing = self.shared.holders.requests() > 0;
             if is_written && state.is_all_written() && !is_executing {
                 return Err(state.closed(by));
@@ -250,7 +250,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         }
         if is_written && state.has_taken_all() && self.is_drained(&state) {
             // Nothing is sent from here on.
-            state.phase = Phase::Closing(ClosedBy::Local);
+            state.phase = Phase::Closing {
+                by: ClosedBy::Local,
+                until: None,
+            };
             return Err(ConnectionError::Closed(ClosedBy::Local));
         }
         if state.is_to_be_replaced() && self.shared.peer.is_accepted {
@@ -299,9 +302,19 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
         if !self.shared.is_ending() {
             return Poll::Pending;
         }
-        let until = match self.shared.lock().phase {
-            Phase::Draining { until } => until,
-            Phase::Open | Phase::Closing(_) | Phase::Ended(_) => return Poll::Pending,
+        let (until, error) = {
+            let state = self.shared.lock();
+            match state.phase {
+                Phase::Draining { until } => (until, ConnectionError::Closed(ClosedBy::Local)),
+                // Its peer has closed meanwhile, or this side was to close anyway.
+                Phase::Closing {
+                    by,
+                    until: Some(until),
+                } => (until, state.closed(by)),
+                Phase::Open | Phase::Closing { until: None, .. } | Phase::Ended(_) => {
+                    return Poll::Pending;
+                }
+            }
         };
         if until > Instant::now() {
             let timer = self
@@ -313,7 +326,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, S: Serve> Driver<IO, S> {
             }
             ready!(timer.as_mut().poll(cx));
         }
-        Poll::Ready(ConnectionError::Closed(ClosedBy::Local))
+        Poll::Ready(error)
     }
 
     /// Ready when files and streams have been held back for long enough.

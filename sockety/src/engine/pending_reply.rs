@@ -335,7 +335,8 @@ impl Unbegun<'_> {
         }
         let shared = self.reply.lease().shared();
         let may_begin = shared.lock().end_waiting(&self.reply.id);
-        if !may_begin {
+        // One whose content was cut off has another answer already.
+        if !may_begin && !self.reply.is_answered() {
             let code = shared.not_begun();
             self.reply.mark_answered(|| Answered::Code(code));
         }

@@ -47,6 +47,7 @@ use crate::{
     extensions::Extensions,
     fast_reply::{FastReply, FrameworkCode},
     payload::PayloadLimits,
+    shown::Shown,
     stats::{Counters, traffic::Traffic},
     sync::{AtomicBool, AtomicU64, Mutex, MutexGuard},
 };
@@ -166,7 +167,7 @@ impl Shared {
     #[cold]
     pub(crate) fn note_not_implemented(&self, action: &str, reason: &dyn fmt::Display) {
         if is_reserved(action) {
-            debug!(action, "a reserved action is not served");
+            debug!(action = %Shown::new(action), "a reserved action is not served");
             return;
         }
         self.counters.count(|all| &all.not_implemented);
@@ -259,9 +260,13 @@ impl Shared {
                     state.go_away(reason, ticks::of_seconds(LINGER_SECONDS));
                 }
                 Phase::Open | Phase::Draining { .. } => {}
-                Phase::Closing(_) | Phase::Ended(_) => return,
+                Phase::Closing { .. } | Phase::Ended(_) => return,
             }
-            state.phase = Phase::Closing(by);
+            let until = match state.phase {
+                Phase::Draining { until } => Some(until),
+                _ => None,
+            };
+            state.phase = Phase::Closing { by, until };
             // What is queued is still written, so every request counts as sent.
             let end = state.outbox.end();
             // Callers and senders that wait for room are woken when the lock is released.
@@ -287,7 +292,12 @@ impl Shared {
                     *known = until.min(*known);
                     return;
                 }
-                Phase::Closing(_) | Phase::Ended(_) => return,
+                // Handlers that run on have no more time than this.
+                Phase::Closing { until: known, .. } => {
+                    *known = Some(known.map_or(until, |known| until.min(known)));
+                    return;
+                }
+                Phase::Ended(_) => return,
             }
             state.phase = Phase::Draining { until };
         });

@@ -148,7 +148,11 @@ pub(crate) enum Phase {
         until: Instant,
     },
     /// No new message is accepted. Replies still are, and everything accepted is written.
-    Closing(ClosedBy),
+    Closing {
+        by: ClosedBy,
+        /// The time limit of a shutdown, if there is one.
+        until: Option<Instant>,
+    },
     Ended(ConnectionError),
 }
 
@@ -305,14 +309,14 @@ impl State {
                 Err(SendError::PeerGoingAway)
             }
             Phase::Open | Phase::Draining { .. } => Ok(()),
-            Phase::Closing(by) => Err(self.disconnected(self.closed(*by))),
+            Phase::Closing { by, .. } => Err(self.disconnected(self.closed(*by))),
             Phase::Ended(error) => Err(self.disconnected(error.clone())),
         }
     }
 
     pub(crate) fn check_replies(&self) -> Result<(), SendError> {
         match &self.phase {
-            Phase::Open | Phase::Draining { .. } | Phase::Closing(_) => Ok(()),
+            Phase::Open | Phase::Draining { .. } | Phase::Closing { .. } => Ok(()),
             Phase::Ended(error) => Err(self.disconnected(error.clone())),
         }
     }
@@ -431,7 +435,7 @@ impl State {
     /// Why the connection is over, if it is.
     pub(crate) fn ended(&self) -> Option<ConnectionError> {
         match &self.phase {
-            Phase::Open | Phase::Draining { .. } | Phase::Closing(_) => None,
+            Phase::Open | Phase::Draining { .. } | Phase::Closing { .. } => None,
             Phase::Ended(error) => Some(error.clone()),
         }
     }

@@ -32,6 +32,8 @@ pub(crate) enum Warning {
     HandlerPanicked,
     HandlerFailed,
     HandshakeFailed,
+    ConnectionRefused,
+    Full,
     /// The peer broke a rule or a limit.
     Ended,
     /// The peer, or the way to it, has vanished.
@@ -41,7 +43,7 @@ pub(crate) enum Warning {
 }
 
 impl Warning {
-    const COUNT: usize = 17;
+    const COUNT: usize = 19;
 
     fn text(self) -> &'static str {
         match self {
@@ -58,6 +60,8 @@ impl Warning {
             Self::HandlerPanicked => "handler panicked",
             Self::HandlerFailed => "message handler failed",
             Self::HandshakeFailed => "handshake failed",
+            Self::ConnectionRefused => "connection refused",
+            Self::Full => "no further connection is accepted until one ends",
             Self::Ended | Self::TimedOut => "connection ended",
             Self::NotAuthorized => "connection closed: not authorized",
             Self::NoTemporaryFile => {
@@ -82,6 +86,8 @@ impl Warning {
             | Self::RateLimited
             | Self::AccessDenied
             | Self::HandshakeFailed
+            | Self::ConnectionRefused
+            | Self::Full
             | Self::Ended
             | Self::TimedOut
             | Self::NotAuthorized

@@ -29,6 +29,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(super) struct Gate {
     connections: Arc<Semaphore>,
+    max_connections: usize,
     handshakes: Arc<Semaphore>,
     hosts: Option<Hosts>,
     refuses_when_full: bool,
@@ -48,6 +49,7 @@ pub(super) struct Permits {
 impl Gate {
     pub(super) fn set_connections(&mut self, connections: usize) {
         self.connections = semaphore(connections);
+        self.max_connections = connections.max(1);
     }
 
     pub(super) fn set_handshakes(&mut self, handshakes: usize) {
@@ -89,11 +91,12 @@ impl Gate {
     }
 
     /// Returns the next link. Errors of accepting, such as a lack of file descriptors, are logged
-    /// and retried. `on_refused` is called for each link that is closed because there is no room.
+    /// and retried. `on_full` is called with the limit when there is no room for a link: with that
+    /// link, which is closed, or without one, if further links wait.
     pub(super) async fn admit(
         &self,
         listeners: &Listeners,
-        on_refused: impl Fn(),
+        on_full: impl Fn(usize, Option<Link>),
     ) -> (Link, Permits) {
         if listeners.is_empty() {
             // Without permits, which the links that are given need.
@@ -103,14 +106,16 @@ impl Gate {
             let mut wanted = pin!(self.wanted.notified());
             // Who wants a permit before this is in its queue before this.
             wanted.as_mut().enable();
+            if self.connections.available_permits() == 0 && !self.refuses_when_full {
+                on_full(self.max_connections, None);
+            }
             let connection = loop {
                 tokio::select! {
                     // What has room is not refused.
                     biased;
                     connection = permit(&self.connections) => break connection,
                     link = next_link(listeners), if self.refuses_when_full => {
-                        drop(link);
-                        on_refused();
+                        on_full(self.max_connections, Some(link));
                     }
                 }
             };
@@ -147,10 +152,13 @@ impl Gate {
     }
 }
 
+const CONNECTIONS: usize = 4096;
+
 impl Default for Gate {
     fn default() -> Self {
         Self {
-            connections: semaphore(4096),
+            connections: semaphore(CONNECTIONS),
+            max_connections: CONNECTIONS,
             handshakes: semaphore(256),
             hosts: None,
             refuses_when_full: false,

@@ -1,5 +1,6 @@
 use std::{
     collections::HashMap,
+    fmt,
     net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
@@ -33,7 +34,7 @@ use crate::{
         server::{FailureCounters, ServerStats},
         traffic::Traffic,
     },
-    transport::link::Handshake,
+    transport::link::{Handshake, Link},
 };
 
 /// Lists the connections of a [`Server`](crate::server::Server), and stops it. Clones are handles
@@ -297,9 +298,25 @@ impl ServerHandle {
         }
     }
 
-    pub(super) fn on_refused_connection(&self) {
+    /// A link is closed, because a limit of connections is reached.
+    pub(super) fn on_refused_connection(
+        &self,
+        warnings: &Warnings,
+        peer: Option<SocketAddr>,
+        limit: &dyn fmt::Display,
+    ) {
         let refused = &self.inner.refused_connections;
         refused.fetch_add(1, Ordering::Relaxed);
+        warnings.of_peer(Warning::ConnectionRefused, peer, limit);
+    }
+
+    /// There is no room for a link: for this one, which is closed, or for further ones, which wait.
+    pub(super) fn on_full(&self, warnings: &Warnings, limit: usize, refused: Option<&Link>) {
+        let limit = format_args!("limit is {limit} connections");
+        match refused {
+            Some(link) => self.on_refused_connection(warnings, link.peer_addr(), &limit),
+            None => warnings.of_peer(Warning::Full, None, &limit),
+        }
     }
 
     pub(super) fn end(&self, ending: Ending) {

@@ -182,8 +182,7 @@ impl Serving {
     fn on_failure(&self, handle: &ServerHandle, peer: Option<SocketAddr>, error: &ConnectProblem) {
         match error {
             ConnectProblem::AtLimit(limit) => {
-                handle.on_refused_connection();
-                debug!(peer = shown::address(peer), "connection refused: {limit}");
+                handle.on_refused_connection(&self.common.warnings, peer, limit);
             }
             error => handle.on_failed_handshake(&self.common.warnings, peer, error),
         }

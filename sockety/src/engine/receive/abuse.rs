@@ -177,7 +177,7 @@ impl AbuseMeter {
 
     pub(crate) fn on_useless(&mut self, packets: u64) {
         if packets > 0 && !self.buckets().useless.take(packets) {
-            let Rate { burst, per_second } = self.shared.options.useless_packets;
+            let Rate { burst, per_second } = self.shared.options.useless_packets.counted();
             self.exceeded = Some(LimitExceeded::UselessPackets { burst, per_second });
         }
     }

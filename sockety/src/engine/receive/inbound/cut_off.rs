@@ -108,6 +108,8 @@ impl<S: Serve> Inbound<S> {
             let is_ended = matches!(state.phase, Phase::Ended(_));
             if !is_ended && !intake.is_answered.swap(true, Ordering::Relaxed) {
                 intake.is_cut_off.store(true, Ordering::Relaxed);
+                // If it waits for its turn, the end of the connection does not answer it again.
+                state.end_waiting(&id);
                 state.refuse(id, code, response.as_deref());
             }
         });
