@@ -27,6 +27,7 @@ use crate::support::{
 /// Waits until the server has said that it is about to end the connection.
 async fn told(client: &Connection) {
     while client.peer_going_away().is_none() {
+        assert!(!client.is_closed(), "closed without a word");
         sleep(Duration::from_millis(10)).await;
     }
 }

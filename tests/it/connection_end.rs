@@ -836,10 +836,16 @@ async fn an_end_that_needs_attention_is_logged_as_such() {
         assert_eq!(events.ends(), [expected]);
         drop(request);
     }
-    let events = Events::default();
-    let _subscribed = events.subscribe();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_the_system_finds_gone_is_a_warning_with_its_reason() {
+    let (log, _guard) = Log::of_warnings();
     let (_, connection) = calls_on(io::ErrorKind::TimedOut, false).await;
     connection.closed().await;
-    let expected = "WARN connection ended";
-    assert_eq!(events.ends(), [expected]);
+    let [line] = &log.events()[..] else {
+        panic!("{:?}", log.events())
+    };
+    let expected = "connection ended reason=connection failed: timed out suppressed=0";
+    assert!(line.contains(expected), "{line}");
 }

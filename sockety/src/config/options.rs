@@ -320,7 +320,7 @@ impl Options {
     /// Limits requests of the peer that execute at once (default: 256). Others wait for their turn,
     /// see [`max_queued_requests`](Self::max_queued_requests).
     ///
-    /// With 0, none is ever executed, for a side that serves nothing. To refuse all requests of a peer, set
+    /// 0 is for a side that serves nothing: no request is executed. To refuse all requests of a peer, set
     /// `max_queued_requests` to 0 too: otherwise they wait until their senders give up.
     pub fn max_requests_executing(mut self, requests: usize) -> Self {
         self.requests_executing = requests;

@@ -6,7 +6,7 @@
 /// let options = Options::default().max_aborted_messages(Rate::new(1_000, 100));
 /// ```
 ///
-/// A burst of 0 counts as 1, because nothing would ever happen. With 0 per second, nothing happens after the burst.
+/// A burst of 0 counts as 1, because otherwise nothing would ever happen. With 0 per second, nothing happens after the burst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
     /// How often at once.

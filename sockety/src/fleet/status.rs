@@ -21,7 +21,8 @@ pub struct EndpointStatus {
     /// and again when the server has come back after an ejection or a restart.
     ///
     /// The time counts if the caller waits for the reply when it comes: not for [`Connection::send`](crate::Connection::send) and calls that
-    /// were [started](crate::client::Call::start), nor with files, streams or `#[action(long_poll)]`.
+    /// were [started](crate::client::Call::start), nor with files, streams or `#[action(long_poll)]`. A failed call counts as its
+    /// timeout, or as 1 s, at least.
     pub latency: Option<Duration>,
     /// Why the last attempt to connect failed, if it did.
     pub error: Option<Arc<ConnectError>>,

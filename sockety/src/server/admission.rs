@@ -104,7 +104,7 @@ impl Gate {
         }
         loop {
             let mut wanted = pin!(self.wanted.notified());
-            // Who wants a permit before this is in its queue before this.
+            // A link that wanted a permit before this point is ahead in the queue of permits.
             wanted.as_mut().enable();
             if self.connections.available_permits() == 0 && !self.refuses_when_full {
                 on_full(self.max_connections, None);

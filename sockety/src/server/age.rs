@@ -15,8 +15,9 @@ pub(super) struct MaxAge {
     pub(super) grace: Duration,
 }
 
-/// How long before that a peer is told that another connection is better: as long as it takes to make one, so that its calls do not wait.
-/// One that does not become twice as old is told at half its age: a client that is told at once leaves no connection of such a server.
+/// How long before its end a peer is told to make another connection, so that its calls do not wait for one. If the age is shorter than
+/// twice this, it is told at half the age: a client that is told at once does not leave, because it pauses before it replaces a connection
+/// that was just made.
 const NOTICE: Duration = Duration::from_secs(2);
 
 /// Ends the wait for a connection's age when its connection has ended.
@@ -24,8 +25,8 @@ const NOTICE: Duration = Duration::from_secs(2);
 pub(super) struct Aging(AbortHandle);
 
 impl MaxAge {
-    /// Shuts the connection down at this age, give or take a tenth. A peer with the extension is told 2 s before, and has these for
-    /// another connection.
+    /// Shuts the connection down at this age, give or take a tenth. A peer with the extension is told 2 s before, so that it
+    /// can make another connection.
     pub(super) fn begin(self, connection: &Connection) -> Aging {
         // Not a handle, which would keep the connection open.
         let shared = Arc::clone(connection.shared());

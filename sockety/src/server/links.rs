@@ -71,7 +71,7 @@ impl ServerHandle {
     /// Completes as soon as there is room for another connection and another handshake. A loop that
     /// awaits it before it accepts the next link therefore leaves further ones in the queue of the
     /// operating system, and no slow peer holds up the loop: the handshake runs in a separate task.
-    /// It waits for connections of the server's listeners, but not for one that may come.
+    /// Connections that the server's listeners have accepted count; an accept that waits for the next one does not.
     /// Before [`Server::serve`](crate::server::Server::serve) has begun, it waits for that.
     ///
     /// ```no_run
