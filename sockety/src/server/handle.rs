@@ -312,10 +312,17 @@ impl ServerHandle {
 
     /// There is no room for a link: for this one, which is closed, or for further ones, which wait.
     pub(super) fn on_full(&self, warnings: &Warnings, limit: usize, refused: Option<&Link>) {
-        let limit = format_args!("limit is {limit} connections");
         match refused {
-            Some(link) => self.on_refused_connection(warnings, link.peer_addr(), &limit),
-            None => warnings.of_peer(Warning::Full, None, &limit),
+            Some(link) => self.on_refused_connection(
+                warnings,
+                link.peer_addr(),
+                &format_args!("limit is {limit} connections"),
+            ),
+            None => warnings.of_peer(
+                Warning::Full,
+                None,
+                &format_args!("limit is {limit} connections"),
+            ),
         }
     }
 
